@@ -1,0 +1,29 @@
+//! Every bound of the node in one place: who consumes it, why it is what it is, and what it costs.
+
+/// Shards of one node: the field of a branch that names a shard has 8 bits, and 255 is kept for "none".
+pub const SHARDS_MAX: usize = 255;
+
+/// The largest message of any kind, and the range of `[limits].message_bytes_max`: a UDP datagram can not be larger,
+/// and positions inside a message are 16 bits wide.
+pub const MESSAGE_BYTES_MAX: usize = 65_535;
+
+/// Header lines of one message, the upper end of `[limits].headers_max`: the index of a message has 16 bytes a line.
+pub const HEADERS_MAX: usize = 1_024;
+
+/// Bytes of one receive slot; a larger datagram runs over into an overflow buffer.
+pub const DATAGRAM_SLOT_BYTES: usize = 4_096;
+
+/// Datagrams read or written by one system call.
+pub const DATAGRAM_BATCH_MAX: usize = 64;
+
+/// Messages under way from one shard to another; past it a datagram is dropped and counted.
+pub const MESH_RING_MAX: usize = 1_024;
+
+/// Bytes that wait to be written to one stream; past it the connection counts as failed.
+pub const WRITE_QUEUE_BYTES_MAX: usize = 1 << 20;
+
+/// Targets of one request (`[fork].targets_max` goes to 100).
+pub const TARGETS_MAX: usize = 100;
+
+const _: () = assert!(MESSAGE_BYTES_MAX <= u16::MAX as usize);
+const _: () = assert!(DATAGRAM_SLOT_BYTES < MESSAGE_BYTES_MAX);
