@@ -7,15 +7,7 @@ use core::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
 use crate::ids::{ConnectionId, EndpointId};
 
-/// How bytes travel (RFC 3261 §18, RFC 7118).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Transport {
-    Udp,
-    Tcp,
-    Tls,
-    Ws,
-    Wss,
-}
+pub use crate::sip::transport::Transport;
 
 /// Which side of the border a listener is on.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -54,35 +46,6 @@ pub struct Endpoint {
     pub local: Address,
     /// `host:port`, `host`, or `[v6]:port` as it is written into Via, Record-Route and Path.
     pub advertise: Box<[u8]>,
-}
-
-impl Transport {
-    /// True when the transport delivers in order and without loss, so that nothing is retransmitted (RFC 3261 §17).
-    pub const fn is_reliable(self) -> bool {
-        !matches!(self, Transport::Udp)
-    }
-
-    /// As written into a Via's sent-protocol.
-    pub const fn via_name(self) -> &'static [u8] {
-        match self {
-            Transport::Udp => b"UDP",
-            Transport::Tcp => b"TCP",
-            Transport::Tls => b"TLS",
-            Transport::Ws => b"WS",
-            Transport::Wss => b"WSS",
-        }
-    }
-
-    /// As written into a URI's transport parameter.
-    pub const fn uri_name(self) -> &'static [u8] {
-        match self {
-            Transport::Udp => b"udp",
-            Transport::Tcp => b"tcp",
-            Transport::Tls => b"tls",
-            Transport::Ws => b"ws",
-            Transport::Wss => b"wss",
-        }
-    }
 }
 
 impl Address {

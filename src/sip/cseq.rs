@@ -1,0 +1,1 @@
+//! The CSeq value (RFC 3261 §20.16).

@@ -1,0 +1,1 @@
+//! The Date header (RFC 3261 §20.17).

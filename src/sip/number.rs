@@ -1,0 +1,1 @@
+//! Decimal numbers of header values, whatever their count of digits.

@@ -1,0 +1,1 @@
+//! The `;name=value` tail of a URI or a header value.

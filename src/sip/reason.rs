@@ -1,0 +1,1 @@
+//! The Reason header (RFC 3326).
