@@ -22,6 +22,10 @@ pub const MESH_RING_MAX: usize = 1_024;
 /// Bytes that wait to be written to one stream; past it the connection counts as failed.
 pub const WRITE_QUEUE_BYTES_MAX: usize = 1 << 20;
 
+/// Questions from the services to one shard, and answers back, that nobody has taken yet; past it the question is refused, the
+/// answer dropped and counted. The services ask one at a time and give up after a second, so more than a few is a shard that hangs.
+pub const PORT_RING_MAX: usize = 16;
+
 /// Targets of one request (`[fork].targets_max` goes to 100).
 pub const TARGETS_MAX: usize = 100;
 
