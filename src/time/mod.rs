@@ -1,5 +1,8 @@
 //! Time as a value: microseconds that began at Unix time and never step back. Nothing here reads a clock; `now` enters from floor 8.
 
+pub mod queue;
+pub mod wheel;
+
 use core::ops::{Add, AddAssign, Sub};
 
 /// A point in time: microseconds since 1970-01-01 00:00:00 UTC, monotonic within one process.
