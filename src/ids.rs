@@ -23,3 +23,17 @@ pub struct TransactionId {
     pub generation: u32,
     pub shard: ShardId,
 }
+
+/// A response context in the table of its shard.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct ContextId {
+    pub slot: u32,
+    pub generation: u32,
+}
+
+/// A fork of a response context, in the table of its shard.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct ForkId {
+    pub slot: u32,
+    pub generation: u32,
+}

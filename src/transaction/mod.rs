@@ -8,4 +8,6 @@ pub mod invite_server;
 pub mod non_invite_client;
 pub mod non_invite_server;
 pub mod step;
+pub mod table;
 pub mod timer;
+pub mod timers;
