@@ -6,6 +6,7 @@ pub mod credentials;
 pub mod cseq;
 pub mod date;
 pub mod flaw;
+pub mod host;
 pub mod list;
 pub mod name_addr;
 pub mod number;
