@@ -3,6 +3,10 @@
 //! A flow (RFC 5626 §2) is a local endpoint and a remote address, over UDP or over one connection. A UDP flow is its addresses and
 //! nothing else; a stream's flow names the connection and the shard that holds it.
 
+pub mod base32;
+pub mod mac;
+pub mod token;
+
 use core::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
 use crate::ids::{ConnectionId, EndpointId};

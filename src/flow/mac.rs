@@ -1,0 +1,271 @@
+//! Keys and message authentication codes: what proves that a branch, a token or a tag on the wire was made by a holder of the key file.
+//!
+//! The code is SipHash-2-4 with 64 bits: a forger gets one guess in 2^64 a message, and nothing of the key. Every purpose has a key of its
+//! own, so that text made for one of them is worth nothing for another.
+
+use crate::flow::base32;
+
+/// A SipHash key of 128 bits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Key([u64; 2]);
+
+/// The keys of a node, all made of the 32 bytes of its key file. The same on every shard, and on every node with the same file.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Keys {
+    pub branch: Key,
+    pub loop_hash: Key,
+    pub token: Key,
+    pub to_tag: Key,
+    /// Chooses the owner of a message among the shards.
+    pub owner: Key,
+    /// Seeds the hash tables.
+    pub table: Key,
+}
+
+/// Characters of a To tag.
+pub const TO_TAG_LEN: usize = base32::text_len(8);
+
+/// What makes a request answered without a transaction recognisable, in its retransmissions and in the ACK to its answer alike.
+#[derive(Clone, Copy, Debug)]
+pub struct ToTagFacts<'a> {
+    pub call_id: &'a [u8],
+    /// Empty for an RFC 2543 peer that sends none.
+    pub from_tag: &'a [u8],
+    /// Branch of the topmost Via: the ACK to a final response other than 2xx has that of its INVITE (§17.1.1.3). Empty when there is none.
+    pub branch: &'a [u8],
+    pub cseq: u32,
+}
+
+/// A code being computed over several fields, each with its length, so that no two lists of fields give the same bytes.
+#[derive(Clone)]
+pub struct Mac {
+    state: [u64; 4],
+    /// Bytes that do not fill a word yet, the first in the least significant place.
+    tail: u64,
+    len: usize,
+}
+
+impl Key {
+    pub const fn from_words(words: [u64; 2]) -> Self {
+        Key(words)
+    }
+
+    /// For tables that seed their hash with it.
+    pub const fn words(self) -> [u64; 2] {
+        self.0
+    }
+
+    /// The code over `bytes`.
+    pub fn mac(self, bytes: &[u8]) -> u64 {
+        let mut mac = Mac::new(self);
+        mac.write(bytes);
+        mac.finish()
+    }
+}
+
+/// Keys are not shown.
+impl core::fmt::Debug for Key {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Key(..)")
+    }
+}
+
+impl Keys {
+    /// Each key is a code of its name under both halves of `file`; knowing one of them tells nothing about another.
+    pub fn derive(file: &[u8; 32]) -> Self {
+        let word = |index: usize| {
+            let bytes = file[8 * index..].first_chunk().expect("index is below 4");
+            u64::from_le_bytes(*bytes)
+        };
+        let halves = [Key([word(0), word(1)]), Key([word(2), word(3)])];
+        // The half is in the code too: without it, a file of two equal halves would cancel itself out.
+        let key = |name: &[u8]| {
+            let code = |half: usize, part: u64| {
+                let mut mac = Mac::new(halves[half]);
+                mac.field(name);
+                mac.word(half as u64);
+                mac.word(part);
+                mac.finish()
+            };
+            Key([code(0, 0) ^ code(1, 0), code(0, 1) ^ code(1, 1)])
+        };
+        Keys {
+            branch: key(b"branch"),
+            loop_hash: key(b"loop hash"),
+            token: key(b"flow token"),
+            to_tag: key(b"to tag"),
+            owner: key(b"owner"),
+            table: key(b"table"),
+        }
+    }
+
+    /// The To tag of an answer that leaves no state behind (§8.2.7). Seen again in an ACK with the same facts, it shows what the ACK is for.
+    pub fn to_tag(&self, facts: &ToTagFacts<'_>) -> [u8; TO_TAG_LEN] {
+        let mut mac = Mac::new(self.to_tag);
+        mac.field(facts.call_id);
+        mac.field(facts.from_tag);
+        mac.field(facts.branch);
+        mac.word(u64::from(facts.cseq));
+        let mut text = [0; TO_TAG_LEN];
+        base32::encode(&mac.finish().to_be_bytes(), &mut text);
+        text
+    }
+
+    /// Whether `tag` is the one that `to_tag` makes of these facts.
+    pub fn is_to_tag(&self, tag: &[u8], facts: &ToTagFacts<'_>) -> bool {
+        tag.len() == TO_TAG_LEN && tag == self.to_tag(facts)
+    }
+}
+
+impl Mac {
+    pub const fn new(Key([k0, k1]): Key) -> Self {
+        let state = [
+            k0 ^ 0x736f_6d65_7073_6575,
+            k1 ^ 0x646f_7261_6e64_6f6d,
+            k0 ^ 0x6c79_6765_6e65_7261,
+            k1 ^ 0x7465_6462_7974_6573,
+        ];
+        Mac { state, tail: 0, len: 0 }
+    }
+
+    /// A field of variable length.
+    pub fn field(&mut self, bytes: &[u8]) {
+        self.word(bytes.len() as u64);
+        self.write(bytes);
+    }
+
+    /// A field of eight bytes.
+    pub fn word(&mut self, word: u64) {
+        self.absorb(word, 8);
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        let (words, rest) = bytes.as_chunks::<8>();
+        for word in words {
+            self.absorb(u64::from_le_bytes(*word), 8);
+        }
+        if !rest.is_empty() {
+            let word = rest.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte));
+            self.absorb(word, rest.len());
+        }
+    }
+
+    /// The low `count` bytes of `word`, 1 to 8 of them; those above are zero.
+    fn absorb(&mut self, word: u64, count: usize) {
+        let held = self.len % 8;
+        self.len += count;
+        self.tail |= word << (8 * held);
+        if held + count >= 8 {
+            self.compress(self.tail);
+            // Zero when nothing was held: a shift by 64 would not be.
+            self.tail = if held == 0 { 0 } else { word >> (8 * (8 - held)) };
+        }
+    }
+
+    fn compress(&mut self, word: u64) {
+        self.state[3] ^= word;
+        self.round();
+        self.round();
+        self.state[0] ^= word;
+    }
+
+    pub fn finish(mut self) -> u64 {
+        self.compress(self.tail | (self.len as u64) << 56);
+        self.state[2] ^= 0xff;
+        for _ in 0..4 {
+            self.round();
+        }
+        let [v0, v1, v2, v3] = self.state;
+        v0 ^ v1 ^ v2 ^ v3
+    }
+
+    #[inline]
+    fn round(&mut self) {
+        let [mut v0, mut v1, mut v2, mut v3] = self.state;
+        v0 = v0.wrapping_add(v1);
+        v2 = v2.wrapping_add(v3);
+        v1 = v1.rotate_left(13) ^ v0;
+        v3 = v3.rotate_left(16) ^ v2;
+        v0 = v0.rotate_left(32);
+        v2 = v2.wrapping_add(v1);
+        v0 = v0.wrapping_add(v3);
+        v1 = v1.rotate_left(17) ^ v2;
+        v3 = v3.rotate_left(21) ^ v0;
+        v2 = v2.rotate_left(32);
+        self.state = [v0, v1, v2, v3];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::hash::Hasher;
+    use siphasher::sip::SipHasher24;
+
+    fn key_file() -> [u8; 32] {
+        core::array::from_fn(|index| index as u8)
+    }
+
+    #[test]
+    fn code_is_siphash_2_4() {
+        // The vector of the SipHash paper, appendix A.
+        let key = Key([0x0706_0504_0302_0100, 0x0f0e_0d0c_0b0a_0908]);
+        let bytes: Vec<u8> = (0..64).collect();
+        assert_eq!(key.mac(&bytes[..15]), 0xa129_ca61_49be_45e5);
+        for len in 0..bytes.len() {
+            let mut oracle = SipHasher24::new_with_keys(key.0[0], key.0[1]);
+            oracle.write(&bytes[..len]);
+            assert_eq!(key.mac(&bytes[..len]), oracle.finish(), "{len}");
+            for split in 0..=len {
+                let mut mac = Mac::new(key);
+                mac.write(&bytes[..split]);
+                mac.write(&bytes[split..len]);
+                assert_eq!(mac.finish(), oracle.finish(), "{split} of {len}");
+            }
+        }
+    }
+
+    #[test]
+    fn keys_differ_by_purpose_and_by_every_bit_of_the_file() {
+        let all =
+            |keys: &Keys| [keys.branch, keys.loop_hash, keys.token, keys.to_tag, keys.owner, keys.table];
+        let base = Keys::derive(&key_file());
+        let mut words: Vec<u64> = all(&base).iter().flat_map(|key| key.words()).collect();
+        for bit in 0..256 {
+            let mut file = key_file();
+            file[bit / 8] ^= 1 << (bit % 8);
+            words.extend(all(&Keys::derive(&file)).iter().flat_map(|key| key.words()));
+        }
+        let count = words.len();
+        words.sort_unstable();
+        words.dedup();
+        assert_eq!(words.len(), count);
+        assert_eq!(base, Keys::derive(&key_file()));
+        assert_ne!(Keys::derive(&[7; 32]).branch, Keys::derive(&[8; 32]).branch);
+        assert!(!format!("{base:?}").contains(char::is_numeric));
+    }
+
+    #[test]
+    fn fields_do_not_run_into_each_other() {
+        let keys = Keys::derive(&key_file());
+        let facts = ToTagFacts { call_id: b"ab", from_tag: b"c", branch: b"z9hG4bK1", cseq: 7 };
+        let tag = keys.to_tag(&facts);
+        assert!(keys.is_to_tag(&tag, &facts));
+        assert_eq!(tag, keys.to_tag(&facts));
+        assert!(tag.iter().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()));
+        for other in [
+            ToTagFacts { call_id: b"a", from_tag: b"bc", ..facts },
+            ToTagFacts { call_id: b"abc", from_tag: b"", ..facts },
+            ToTagFacts { from_tag: b"C", ..facts },
+            ToTagFacts { branch: b"z9hG4bK2", ..facts },
+            ToTagFacts { branch: b"", ..facts },
+            ToTagFacts { cseq: 8, ..facts },
+        ] {
+            assert!(!keys.is_to_tag(&tag, &other), "{other:?}");
+        }
+        let mut upper = tag;
+        upper.make_ascii_uppercase();
+        assert!(!keys.is_to_tag(&upper, &facts));
+        assert!(!keys.is_to_tag(b"", &facts));
+    }
+}
