@@ -3,6 +3,7 @@
 //! Each of the four machines is one file: a picture, its states and events, and a total function from both to a step. The machines hold no
 //! message, no time and no table.
 
+pub mod branch;
 pub mod invite_client;
 pub mod invite_server;
 pub mod non_invite_client;
