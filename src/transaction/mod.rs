@@ -6,6 +6,7 @@
 pub mod branch;
 pub mod invite_client;
 pub mod invite_server;
+pub mod key;
 pub mod non_invite_client;
 pub mod non_invite_server;
 pub mod step;
