@@ -26,6 +26,10 @@ pub const WRITE_QUEUE_BYTES_MAX: usize = 1 << 20;
 /// answer dropped and counted. The services ask one at a time and give up after a second, so more than a few is a shard that hangs.
 pub const PORT_RING_MAX: usize = 16;
 
+/// Sources whose rate one shard remembers when `[limits].per_source_pps` is set: 16 bytes each, 1 MiB. More addresses than that within a
+/// second are a flood that no count per source stops.
+pub const GUARD_SOURCES_MAX: usize = 65_536;
+
 /// Targets of one request (`[fork].targets_max` goes to 100).
 pub const TARGETS_MAX: usize = 100;
 
