@@ -1,10 +1,10 @@
-//! The exact answer about bytes that must not be in a head: asked only for heads in which a vector saw something unusual.
+//! The exact answer about bytes that must not be in a head.
 
 /// The first forbidden byte of `head`. A control character other than HT is allowed in one place alone, behind the backslash of a quoted string
 /// (RFC 3261 §25.1 `quoted-pair`), and CR and LF only as a pair. A CR at the end
 /// of what has come so far may still become one.
 #[cold]
-pub(super) fn find_forbidden(head: &[u8]) -> Option<usize> {
+pub fn find_forbidden(head: &[u8]) -> Option<usize> {
     let mut is_quoted = false;
     let mut index = 0;
     while index < head.len() {

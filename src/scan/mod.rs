@@ -15,6 +15,8 @@ mod scalar;
 #[cfg(test)]
 mod tests;
 
+pub use forbidden::find_forbidden;
+
 /// A way to scan. Other processors than x86-64 have `Scalar` alone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Backend {

@@ -1,0 +1,318 @@
+//! Where things are in a message: the reusable part of it, filled by one scan.
+//!
+//! An index is made once with room for `headers_max` lines and never allocates again. It is 12 bytes a line and 2 a known header name.
+
+use super::flaw::FlawKind;
+use super::header_id::HeaderId;
+use super::malformed::Malformed;
+use super::method::Method;
+use super::octet;
+use crate::limits::{HEADERS_MAX, MESSAGE_BYTES_MAX};
+use crate::scan::{End, Line, Scanner, Sink};
+
+/// One header line with those folded into it; all positions are offsets into the message.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct HeaderLine {
+    pub id: HeaderId,
+    /// The first byte of the name.
+    pub start: u16,
+    /// Behind the last byte of the name.
+    pub name_end: u16,
+    /// The first byte of the value that is not white space; `value_end` when the value is empty.
+    pub value_start: u16,
+    /// Behind the last byte of the value that is not white space.
+    pub value_end: u16,
+    /// Behind the CR LF: the start of the next line.
+    pub next: u16,
+}
+
+/// The positions of one message. Meaningful only together with the bytes it was filled from.
+#[derive(Clone, Debug)]
+pub struct Index {
+    scanner: Scanner,
+    lines: Box<[HeaderLine]>,
+    pub(super) count: u16,
+    /// The first line of each header; `NONE` where there is none.
+    first: [u16; HeaderId::COUNT],
+    /// CR LF before the start line, which are not part of the message (RFC 3261 §7.5).
+    pub(super) skipped: u16,
+    pub(super) head_len: u16,
+    /// Head and body.
+    pub(super) len: u16,
+    pub(super) start: StartLine,
+}
+
+/// Positions of the start line's parts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum StartLine {
+    Request { method: Method, method_end: u16, uri_end: u16 },
+    Response { status: u16, reason_end: u16 },
+}
+
+const NONE: u16 = u16::MAX;
+const EMPTY: HeaderLine =
+    HeaderLine { id: HeaderId::Other, start: 0, name_end: 0, value_start: 0, value_end: 0, next: 0 };
+const _: () = assert!(size_of::<HeaderLine>() <= 16 && HEADERS_MAX < NONE as usize);
+
+impl Index {
+    /// An index with room for `headers_max` lines, 1 to `limits::HEADERS_MAX`; more are refused as malformed.
+    pub fn new(scanner: Scanner, headers_max: usize) -> Index {
+        Index {
+            scanner,
+            lines: vec![EMPTY; headers_max.clamp(1, HEADERS_MAX)].into_boxed_slice(),
+            count: 0,
+            first: [NONE; HeaderId::COUNT],
+            skipped: 0,
+            head_len: 0,
+            len: 0,
+            start: StartLine::Response { status: 0, reason_end: 0 },
+        }
+    }
+
+    /// The lines, in their order.
+    #[inline]
+    pub fn lines(&self) -> &[HeaderLine] {
+        &self.lines[..usize::from(self.count)]
+    }
+
+    /// The place among the lines of the first one with this id.
+    #[inline]
+    pub fn first_index(&self, id: HeaderId) -> Option<usize> {
+        let index = self.first[id as usize];
+        (index != NONE).then_some(usize::from(index))
+    }
+
+    /// Fills the index with the positions of `bytes`. After an error it holds what was found until then: enough to answer, maybe.
+    #[inline]
+    pub(super) fn fill(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
+        self.count = 0;
+        self.first = [NONE; HeaderId::COUNT];
+        self.skipped = 0;
+        self.head_len = 0;
+        self.len = 0;
+        self.start = StartLine::Response { status: 0, reason_end: 0 };
+        if bytes.len() > MESSAGE_BYTES_MAX {
+            return Err(Malformed::TooLarge);
+        }
+        let message = match bytes {
+            [b'\r' | b'\n', ..] => self.skip_line_ends(bytes),
+            _ => bytes,
+        };
+        self.head_len = message.len() as u16;
+        self.len = message.len() as u16;
+        let mut filler = Filler {
+            bytes: message,
+            lines: &mut self.lines,
+            first: &mut self.first,
+            count: 0,
+            start: Ok(self.start),
+            has_start: false,
+            flaw: None,
+        };
+        let head = self.scanner.scan_head(message, &mut filler);
+        let Filler { count, start, flaw, has_start, .. } = filler;
+        self.count = count as u16;
+        let mut malformed = None;
+        match start {
+            Ok(start) => self.start = start,
+            Err((start, error)) => {
+                self.start = start;
+                malformed = Some(error);
+            }
+        }
+        if head.end != End::Complete {
+            let offset = head.len as u16;
+            return Err(match head.end {
+                End::Stopped if has_start => Malformed::TooManyHeaders { offset },
+                _ => Malformed::Truncated { offset },
+            });
+        }
+        self.head_len = head.len as u16;
+        if let Some(offset) = head.forbidden {
+            return Err(Malformed::ForbiddenByte { offset: offset as u16 });
+        }
+        if let Some(error) = malformed.or(flaw) {
+            return Err(error);
+        }
+        self.measure_body(message)
+    }
+
+    /// RFC 3261 §18.3: the body is as long as Content-Length says, or what is left of the datagram without it; what is beyond is ignored.
+    #[inline]
+    fn measure_body(&mut self, message: &[u8]) -> Result<(), Malformed> {
+        let Some(first) = self.first_index(HeaderId::ContentLength) else { return Ok(()) };
+        let lines = &self.lines()[first..];
+        let (line, others) = lines.split_first().expect("the index of a line");
+        if let Some(other) = others.iter().find(|other| other.id == HeaderId::ContentLength) {
+            return Err(Malformed::Multiple { header: HeaderId::ContentLength, offset: other.start });
+        }
+        let value = &message[usize::from(line.value_start)..usize::from(line.value_end)];
+        let body_len = match super::number::parse_content_length(value) {
+            Ok(number) => number as usize,
+            // A number that is one, but too large for any message.
+            Err(flaw) if flaw.kind == FlawKind::Range => usize::MAX,
+            Err(flaw) => {
+                let offset = line.value_start + flaw.offset;
+                return Err(Malformed::Bad { header: HeaderId::ContentLength, offset });
+            }
+        };
+        let head_len = usize::from(self.head_len);
+        if body_len > message.len() - head_len {
+            return Err(Malformed::BodyShort { offset: line.value_start });
+        }
+        self.len = (head_len + body_len) as u16;
+        Ok(())
+    }
+
+    #[cold]
+    fn skip_line_ends<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let mut rest = bytes;
+        while let [b'\r', b'\n', behind @ ..] = rest {
+            rest = behind;
+        }
+        self.skipped = (bytes.len() - rest.len()) as u16;
+        rest
+    }
+}
+
+impl Default for Index {
+    /// For tools and tests: the fastest scanner, room for 128 lines.
+    fn default() -> Self {
+        Index::new(Scanner::detect(), 128)
+    }
+}
+
+/// Takes the lines from the scanner; inlined into its loop.
+struct Filler<'a> {
+    bytes: &'a [u8],
+    lines: &'a mut [HeaderLine],
+    first: &'a mut [u16; HeaderId::COUNT],
+    count: usize,
+    start: Result<StartLine, (StartLine, Malformed)>,
+    has_start: bool,
+    flaw: Option<Malformed>,
+}
+
+impl Sink for Filler<'_> {
+    #[inline(always)]
+    fn on_line(&mut self, line: Line) -> bool {
+        if !self.has_start {
+            self.has_start = true;
+            self.start = parse_start_line(&self.bytes[..line.end]);
+            return true;
+        }
+        let Some(place) = self.lines.get_mut(self.count) else { return false };
+        let Line { start, colon, end, next } = line;
+        let mut name_end = colon;
+        if colon == end || colon == start || self.bytes[colon - 1] <= b' ' {
+            // RFC 3261 §7.3.1: white space may stand between a name and its colon.
+            name_end = start + octet::trim(&self.bytes[start..colon]).len();
+            if colon == end || name_end == start || self.bytes[start] <= b' ' {
+                self.flaw.get_or_insert(Malformed::HeaderName { offset: start as u16 });
+                return true;
+            }
+        }
+        let id = HeaderId::find(self.bytes, start, name_end);
+        if id == HeaderId::Other && !octet::is_token(&self.bytes[start..name_end]) {
+            self.flaw.get_or_insert(Malformed::HeaderName { offset: start as u16 });
+            return true;
+        }
+        // Nearly always one space, and nothing behind the value.
+        let mut value_start = colon + 1 + usize::from(self.bytes[colon + 1] == b' ');
+        if self.bytes[value_start] <= b' ' {
+            value_start = octet::skip_white(&self.bytes[..end], value_start.min(end));
+        }
+        let mut value_end = end;
+        if self.bytes[end - 1] <= b' ' {
+            value_end = value_start + octet::trim(&self.bytes[value_start..end]).len();
+        }
+        *place = HeaderLine {
+            id,
+            start: start as u16,
+            name_end: name_end as u16,
+            value_start: value_start as u16,
+            value_end: value_end as u16,
+            next: next as u16,
+        };
+        let first = &mut self.first[id as usize];
+        *first = (*first).min(self.count as u16);
+        self.count += 1;
+        true
+    }
+}
+
+/// Parses the start line, which ends where `line` does. With an error comes as much as is known.
+#[inline]
+fn parse_start_line(line: &[u8]) -> Result<StartLine, (StartLine, Malformed)> {
+    if line.len() >= 4 && line[..4].eq_ignore_ascii_case(b"SIP/") {
+        return parse_status_line(line);
+    }
+    let method_end = octet::end_of_run(line, 0, octet::TOKEN);
+    let method = Method::from_name(&line[..method_end]);
+    let len = line.len();
+    let request = |uri_end: usize| StartLine::Request {
+        method,
+        method_end: method_end as u16,
+        uri_end: uri_end as u16,
+    };
+    let refused = |malformed| Err((request(method_end), malformed));
+    if method_end == 0 || line.get(method_end) != Some(&b' ') {
+        return refused(Malformed::StartLine { offset: method_end as u16 });
+    }
+    // RFC 4475 §3.1.2.9: one space between the parts, none behind the version. A URI with a space in it is found by its parser.
+    if len < method_end + 1 + VERSION_LEN || !line[len - VERSION_LEN..].eq_ignore_ascii_case(b" SIP/2.0") {
+        return refused(missing_version(line, method_end + 1));
+    }
+    let uri_end = len - VERSION_LEN;
+    if uri_end <= method_end + 1 || line[method_end + 1] <= b' ' || line[uri_end - 1] <= b' ' {
+        return refused(Malformed::StartLine { offset: (method_end + 1) as u16 });
+    }
+    Ok(request(uri_end))
+}
+
+/// A space and `SIP/2.0`.
+const VERSION_LEN: usize = 8;
+
+/// Why a request line does not end with our version: another version, or none at all.
+#[cold]
+fn missing_version(line: &[u8], uri_start: usize) -> Malformed {
+    let offset = line.iter().rposition(|&byte| byte == b' ').map_or(0, |space| space + 1);
+    match &line[offset..] {
+        [name @ .., b'0'..=b'9'] if offset > uri_start && is_other_version(name) => {
+            Malformed::Version { offset: offset as u16 }
+        }
+        _ => Malformed::StartLine { offset: offset as u16 },
+    }
+}
+
+/// `SIP/` digits `.` digits, of which the last digit was cut off.
+fn is_other_version(name: &[u8]) -> bool {
+    name.len() > 5
+        && name[..4].eq_ignore_ascii_case(b"SIP/")
+        && name[4..].iter().all(|byte| byte.is_ascii_digit() || *byte == b'.')
+        && name[4..].iter().filter(|&&byte| byte == b'.').count() == 1
+}
+
+#[inline]
+fn parse_status_line(line: &[u8]) -> Result<StartLine, (StartLine, Malformed)> {
+    let unknown = StartLine::Response { status: 0, reason_end: 0 };
+    let len = line.len();
+    if len < 8 || !line[..8].eq_ignore_ascii_case(b"SIP/2.0 ") {
+        let end = line.iter().position(|&byte| byte == b' ').unwrap_or(len);
+        return Err((
+            unknown,
+            match &line[..end] {
+                [name @ .., b'0'..=b'9'] if is_other_version(name) => Malformed::Version { offset: 0 },
+                _ => Malformed::StartLine { offset: 0 },
+            },
+        ));
+    }
+    // RFC 4475 §3.1.1.13: the reason phrase may be empty; that its space is missing too is forgiven.
+    let status = match line[8..] {
+        [b'1'..=b'6', b'0'..=b'9', b'0'..=b'9'] | [b'1'..=b'6', b'0'..=b'9', b'0'..=b'9', b' ', ..] => {
+            line[8..11].iter().fold(0, |status, digit| status * 10 + u16::from(digit - b'0'))
+        }
+        _ => return Err((unknown, Malformed::StartLine { offset: 8 })),
+    };
+    Ok(StartLine::Response { status, reason_end: len as u16 })
+}
