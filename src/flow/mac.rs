@@ -10,16 +10,14 @@ use crate::flow::base32;
 pub struct Key([u64; 2]);
 
 /// The keys of a node, all made of the 32 bytes of its key file. The same on every shard, and on every node with the same file.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Keys {
     pub branch: Key,
     pub loop_hash: Key,
     pub token: Key,
     pub to_tag: Key,
-    /// Chooses the owner of a message among the shards.
-    pub owner: Key,
-    /// Seeds the hash tables.
-    pub table: Key,
+    /// For the hash that chooses the owner shard and the places in tables: the same on every shard, unknown to peers.
+    pub hash_seed: [u64; 4],
 }
 
 /// Characters of a To tag.
@@ -46,15 +44,6 @@ pub struct Mac {
 }
 
 impl Key {
-    pub const fn from_words(words: [u64; 2]) -> Self {
-        Key(words)
-    }
-
-    /// For tables that seed their hash with it.
-    pub const fn words(self) -> [u64; 2] {
-        self.0
-    }
-
     /// The code over `bytes`.
     pub fn mac(self, bytes: &[u8]) -> u64 {
         let mut mac = Mac::new(self);
@@ -67,6 +56,13 @@ impl Key {
 impl core::fmt::Debug for Key {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str("Key(..)")
+    }
+}
+
+/// Nor are these.
+impl core::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Keys(..)")
     }
 }
 
@@ -89,13 +85,14 @@ impl Keys {
             };
             Key([code(0, 0) ^ code(1, 0), code(0, 1) ^ code(1, 1)])
         };
+        let [Key([a, b]), Key([c, d])] = [key(b"hash one"), key(b"hash two")];
+        let hash_seed = [a, b, c, d];
         Keys {
             branch: key(b"branch"),
             loop_hash: key(b"loop hash"),
             token: key(b"flow token"),
             to_tag: key(b"to tag"),
-            owner: key(b"owner"),
-            table: key(b"table"),
+            hash_seed,
         }
     }
 
@@ -227,14 +224,16 @@ mod tests {
 
     #[test]
     fn keys_differ_by_purpose_and_by_every_bit_of_the_file() {
-        let all =
-            |keys: &Keys| [keys.branch, keys.loop_hash, keys.token, keys.to_tag, keys.owner, keys.table];
+        let all = |keys: &Keys| {
+            let keys_of_codes = [keys.branch, keys.loop_hash, keys.token, keys.to_tag];
+            [&keys_of_codes.map(|key| key.0).concat(), &keys.hash_seed[..]].concat()
+        };
         let base = Keys::derive(&key_file());
-        let mut words: Vec<u64> = all(&base).iter().flat_map(|key| key.words()).collect();
+        let mut words: Vec<u64> = all(&base);
         for bit in 0..256 {
             let mut file = key_file();
             file[bit / 8] ^= 1 << (bit % 8);
-            words.extend(all(&Keys::derive(&file)).iter().flat_map(|key| key.words()));
+            words.extend(all(&Keys::derive(&file)));
         }
         let count = words.len();
         words.sort_unstable();
