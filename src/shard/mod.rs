@@ -3,6 +3,7 @@
 pub mod counters;
 pub mod input;
 pub mod outbox;
+pub mod owner;
 pub mod port;
 
 use crate::flow::Endpoint;
