@@ -3,6 +3,9 @@
 /// Shards of one node: the field of a branch that names a shard has 8 bits, and 255 is kept for "none".
 pub const SHARDS_MAX: usize = 255;
 
+/// `[[listen]]` tables of one node: `Endpoint::listener` has 8 bits, and each costs every shard a socket.
+pub const LISTENERS_MAX: usize = 64;
+
 /// The largest message of any kind, and the range of `[limits].message_bytes_max`: a UDP datagram can not be larger,
 /// and positions inside a message are 16 bits wide.
 pub const MESSAGE_BYTES_MAX: usize = 65_535;
