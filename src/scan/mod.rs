@@ -14,8 +14,10 @@ mod generic;
 mod scalar;
 #[cfg(test)]
 mod tests;
+mod words;
 
 pub use forbidden::find_forbidden;
+pub use words::{WORD_BLOCK, word_stops};
 
 /// A way to scan. Other processors than x86-64 have `Scalar` alone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

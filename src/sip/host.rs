@@ -3,7 +3,8 @@
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::flaw::{Flaw, FlawKind};
-use super::octet::{self, HOST};
+use super::octet::HOST;
+use super::runs::Runs;
 
 /// What a host's bytes say.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,7 +27,7 @@ impl Host<'_> {
 
     /// The host that is all of `bytes`.
     pub fn parse(bytes: &[u8]) -> Result<Host<'_>, Flaw> {
-        let (host, end) = scan_host(bytes, 0)?;
+        let (host, end) = scan_host(&mut Runs::new(bytes, 0), 0)?;
         if end != bytes.len() {
             return Err(Flaw::at(FlawKind::Host, end));
         }
@@ -43,12 +44,13 @@ pub fn parse_ip(bytes: &[u8]) -> Option<IpAddr> {
 }
 
 /// The host that begins at `at`, and the position after it.
-#[inline]
-pub(super) fn scan_host(bytes: &[u8], at: usize) -> Result<(Host<'_>, usize), Flaw> {
+#[inline(always)]
+pub(super) fn scan_host<'a>(runs: &mut Runs<'a>, at: usize) -> Result<(Host<'a>, usize), Flaw> {
+    let bytes = runs.bytes();
     if bytes.get(at) == Some(&b'[') {
         return scan_reference(bytes, at);
     }
-    let end = octet::end_of_run(bytes, at, HOST);
+    let end = runs.end(at, HOST);
     let name = &bytes[at..end];
     // RFC 3261 §25.1: the last label of a name begins with a letter, so what ends in a digit is usually an address.
     match name.last() {

@@ -27,6 +27,7 @@ pub mod octet;
 pub mod option_tag;
 pub mod params;
 pub mod reason;
+pub mod runs;
 pub mod transport;
 pub mod uri;
 pub mod uri_compare;

@@ -6,6 +6,7 @@
 use super::flaw::{Flaw, FlawKind};
 use super::octet::{self, TOKEN};
 use super::params::{self, Params};
+use super::runs::Runs;
 use super::{number, uri};
 
 /// One name-addr or addr-spec with the parameters that belong to the header.
@@ -19,7 +20,17 @@ pub struct NameAddr<'a> {
     pub params: Params<'a>,
     /// True when the URI stands in angle brackets. Without them, what follows a `;` belongs to the header (§20.10).
     pub bracketed: bool,
+    slots: Slots<'a>,
+}
+
+/// The parameters that registrars and dialogs ask for, as they stand; a flag has an empty value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+struct Slots<'a> {
     tag: Option<&'a [u8]>,
+    q: Option<&'a [u8]>,
+    expires: Option<&'a [u8]>,
+    instance: Option<&'a [u8]>,
+    reg_id: Option<&'a [u8]>,
 }
 
 /// One element of a Contact header.
@@ -40,6 +51,7 @@ pub struct Addresses<'a> {
 
 impl<'a> NameAddr<'a> {
     /// Parses one whole value or list element.
+    #[inline]
     pub fn parse(value: &'a [u8]) -> Result<NameAddr<'a>, Flaw> {
         let (address, stop) = scan_address(value, 0)?;
         if stop != value.len() {
@@ -49,6 +61,7 @@ impl<'a> NameAddr<'a> {
     }
 
     /// Parses the first element of a list, and returns what stands behind its comma (`None` after the last one).
+    #[inline]
     pub fn parse_first(value: &'a [u8]) -> Result<(NameAddr<'a>, Option<&'a [u8]>), Flaw> {
         let (address, stop) = scan_address(value, 0)?;
         Ok((address, value.get(stop + 1..)))
@@ -61,7 +74,7 @@ impl<'a> NameAddr<'a> {
 
     /// The tag of From and To.
     pub const fn tag(&self) -> Option<&'a [u8]> {
-        self.tag
+        self.slots.tag
     }
 
     /// The display name without its quotes; escapes inside stay.
@@ -76,20 +89,19 @@ impl<'a> NameAddr<'a> {
 
     /// The `expires` parameter in seconds. One that is no number counts as 3600 (§10.2.1.1).
     pub fn expires_s(&self) -> Option<u32> {
-        let text = self.params.value_of(b"expires")?;
-        Some(number::parse_delta_seconds(text).unwrap_or(EXPIRES_MALFORMED_S))
+        Some(number::parse_delta_seconds(self.slots.expires?).unwrap_or(EXPIRES_MALFORMED_S))
     }
 
     /// The `q` parameter in thousandths. A flaw counts from the start of `params`.
     pub fn q(&self) -> Result<Option<u16>, Flaw> {
-        let Some(param) = self.params.find(b"q") else { return Ok(None) };
-        let flaw = |flaw: Flaw| flaw.behind(octet::offset_in(self.params.bytes(), param.name));
-        number::parse_q(param.value.unwrap_or_default()).map(Some).map_err(flaw)
+        let Some(text) = self.slots.q else { return Ok(None) };
+        let flawed = |flaw: Flaw| flaw.behind(octet::offset_in(self.params.bytes(), text));
+        number::parse_q(text).map(Some).map_err(flawed)
     }
 
     /// The `+sip.instance` parameter (RFC 5626 §4.1) without its quotes and angle brackets, as `urn:uuid:…`.
     pub fn instance(&self) -> Option<&'a [u8]> {
-        match self.params.value_of(b"+sip.instance")? {
+        match self.slots.instance? {
             [b'"', b'<', urn @ .., b'>', b'"'] if !urn.is_empty() => Some(urn),
             _ => None,
         }
@@ -97,7 +109,7 @@ impl<'a> NameAddr<'a> {
 
     /// The `reg-id` parameter, 1 to 2^31-1 (RFC 5626 §4.2). Others count as none.
     pub fn reg_id(&self) -> Option<u32> {
-        let id = number::parse_u32(self.params.value_of(b"reg-id")?).ok()?;
+        let id = number::parse_u32(self.slots.reg_id?).ok()?;
         (1..1 << 31).contains(&id).then_some(id)
     }
 }
@@ -137,15 +149,16 @@ impl<'a> Iterator for Addresses<'a> {
 const EXPIRES_MALFORMED_S: u32 = 3600;
 
 /// The address that begins at `at`, and the position of the comma behind it, or the length of the value.
-#[inline]
+#[inline(always)]
 fn scan_address(value: &[u8], at: usize) -> Result<(NameAddr<'_>, usize), Flaw> {
     let start = octet::skip_white(value, at);
+    let mut runs = Runs::new(value, start);
     let (display, open) = match value.get(start) {
         None => return Err(Flaw::at(FlawKind::Empty, start)),
         Some(b',') => return Err(Flaw::at(FlawKind::EmptyElement, start)),
         Some(b'<') => (&value[start..start], start),
         Some(b'"') => {
-            let end = octet::end_of_quoted(value, start).ok_or(Flaw::at(FlawKind::UnbalancedQuote, start))?;
+            let end = runs.end_of_quoted(start).ok_or(Flaw::at(FlawKind::UnbalancedQuote, start))?;
             let open = octet::skip_white(value, end);
             if value.get(open) != Some(&b'<') {
                 return Err(Flaw::at(FlawKind::DisplayName, open));
@@ -153,12 +166,12 @@ fn scan_address(value: &[u8], at: usize) -> Result<(NameAddr<'_>, usize), Flaw> 
             (&value[start..end], open)
         }
         Some(_) => {
-            let end = octet::end_of_run(value, start, TOKEN);
+            let end = runs.end(start, TOKEN);
             if value.get(end) == Some(&b':') && end > start {
-                return scan_bare(value, start);
+                return scan_bare(&mut runs, start);
             }
             // RFC 4475 §3.1.1.6: no space is needed between the last token and the bracket.
-            let open = octet::end_of_run(value, end, TOKEN | octet::WHITE);
+            let open = runs.end(end, TOKEN | octet::WHITE);
             if value.get(open) != Some(&b'<') {
                 return Err(Flaw::at(FlawKind::DisplayName, open));
             }
@@ -174,11 +187,12 @@ fn scan_address(value: &[u8], at: usize) -> Result<(NameAddr<'_>, usize), Flaw> 
         [first, ..] if octet::is(*first, octet::WHITE) => return Err(Flaw::at(FlawKind::Scheme, open + 1)),
         _ => {}
     }
-    finish(value, display, uri, close + 1, true)
+    finish(&mut runs, display, uri, close + 1, true)
 }
 
 /// An addr-spec without brackets: it ends at white space, `;` or the end. A URI with `?` or a comma would have needed them (§20).
-fn scan_bare(value: &[u8], start: usize) -> Result<(NameAddr<'_>, usize), Flaw> {
+fn scan_bare<'a>(runs: &mut Runs<'a>, start: usize) -> Result<(NameAddr<'a>, usize), Flaw> {
+    let value = runs.bytes();
     let mut end = start;
     while let Some(&byte) = value.get(end) {
         match byte {
@@ -189,29 +203,40 @@ fn scan_bare(value: &[u8], start: usize) -> Result<(NameAddr<'_>, usize), Flaw> 
             _ => end += 1,
         }
     }
-    finish(value, &value[start..start], &value[start..end], end, false)
+    finish(runs, &value[start..start], &value[start..end], end, false)
 }
 
-#[inline]
+#[inline(always)]
 fn finish<'a>(
-    value: &'a [u8],
+    runs: &mut Runs<'a>,
     display: &'a [u8],
     uri: &'a [u8],
     at: usize,
     bracketed: bool,
 ) -> Result<(NameAddr<'a>, usize), Flaw> {
-    let mut tag = None;
-    let tail = params::scan_tail(value, at, |name, text| {
-        if name.len() == 3 && name.eq_ignore_ascii_case(b"tag") {
-            if tag.is_some() {
-                return Err(FlawKind::RepeatedParam);
-            }
-            tag = Some(text.ok_or(FlawKind::ParamValue)?);
+    let value = runs.bytes();
+    let mut slots = Slots::default();
+    let tail = params::scan_tail(runs, at, |name, text| {
+        let slot = match name.len() {
+            1 if octet::is_word(name, b"q") => &mut slots.q,
+            3 if octet::is_word(name, b"tag") => &mut slots.tag,
+            6 if octet::is_word(name, b"reg-id") => &mut slots.reg_id,
+            7 if octet::is_word(name, b"expires") => &mut slots.expires,
+            13 if octet::is_word(name, b"+sip.instance") => &mut slots.instance,
+            _ => return Ok(()),
+        };
+        if slot.is_some() {
+            return Err(FlawKind::RepeatedParam);
         }
+        *slot = Some(text.unwrap_or(&name[name.len()..]));
         Ok(())
     })?;
+    // A tag is what dialogs are found by: there is no empty one.
+    if slots.tag.is_some_and(<[u8]>::is_empty) {
+        return Err(Flaw::at(FlawKind::ParamValue, tail.end));
+    }
     let params = Params::proved(&value[at..tail.end]);
-    Ok((NameAddr { display, uri, params, bracketed, tag }, tail.stop))
+    Ok((NameAddr { display, uri, params, bracketed, slots }, tail.stop))
 }
 
 #[cfg(test)]

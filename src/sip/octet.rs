@@ -65,6 +65,18 @@ pub fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && end_of_run(bytes, 0, TOKEN) == bytes.len()
 }
 
+/// True when `bytes` are the word `lower`, in any case. `lower` is of small letters, digits and what else has bit 0x20 set, and `bytes` is of
+/// visible bytes, so that setting this bit folds the case and nothing else.
+#[inline]
+pub fn is_word<const N: usize>(bytes: &[u8], lower: &[u8; N]) -> bool {
+    let Ok(bytes) = <&[u8; N]>::try_from(bytes) else { return false };
+    let mut difference = 0;
+    for i in 0..N {
+        difference |= (bytes[i] | 0x20) ^ lower[i];
+    }
+    difference == 0
+}
+
 /// The position after the closing quote of the quoted string that opens at `at`; `None` when nothing closes it.
 #[inline]
 pub fn end_of_quoted(bytes: &[u8], at: usize) -> Option<usize> {

@@ -5,6 +5,7 @@
 
 use super::flaw::{Flaw, FlawKind};
 use super::octet::{self, PARAM_VALUE, TOKEN};
+use super::runs::Runs;
 
 /// The raw tail: empty, or beginning with `;` (white space may precede it).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -39,7 +40,7 @@ pub(super) struct Tail {
 impl<'a> Params<'a> {
     /// Proves a whole header tail: nothing may follow it.
     pub fn parse(bytes: &'a [u8]) -> Result<Params<'a>, Flaw> {
-        let tail = scan_tail(bytes, 0, |_, _| Ok(()))?;
+        let tail = scan_tail(&mut Runs::new(bytes, 0), 0, |_, _| Ok(()))?;
         if tail.stop != bytes.len() {
             return Err(Flaw::at(FlawKind::Trailing, tail.stop));
         }
@@ -141,12 +142,13 @@ impl<'a> Iterator for Iter<'a> {
 
 /// Walks the parameters of a header value from `at` (a `;`, white space, a comma or the end) and shows each to `visit`: its name and
 /// its value with the quotes. Stops at a comma that is not quoted, or at the end.
-#[inline]
+#[inline(always)]
 pub(super) fn scan_tail<'a>(
-    value: &'a [u8],
+    runs: &mut Runs<'a>,
     mut at: usize,
     mut visit: impl FnMut(&'a [u8], Option<&'a [u8]>) -> Result<(), FlawKind>,
 ) -> Result<Tail, Flaw> {
+    let value = runs.bytes();
     loop {
         let end = at;
         at = octet::skip_white(value, at);
@@ -156,7 +158,7 @@ pub(super) fn scan_tail<'a>(
             Some(_) => return Err(Flaw::at(FlawKind::Trailing, at)),
         }
         let start = octet::skip_white(value, at + 1);
-        at = octet::end_of_run(value, start, TOKEN);
+        at = runs.end(start, TOKEN);
         if at == start {
             return Err(Flaw::at(FlawKind::ParamName, at));
         }
@@ -166,9 +168,9 @@ pub(super) fn scan_tail<'a>(
         if value.get(equal) == Some(&b'=') {
             let start = octet::skip_white(value, equal + 1);
             if value.get(start) == Some(&b'"') {
-                at = octet::end_of_quoted(value, start).ok_or(Flaw::at(FlawKind::UnbalancedQuote, start))?;
+                at = runs.end_of_quoted(start).ok_or(Flaw::at(FlawKind::UnbalancedQuote, start))?;
             } else {
-                at = octet::end_of_run(value, start, PARAM_VALUE);
+                at = runs.end(start, PARAM_VALUE);
                 if at == start {
                     return Err(Flaw::at(FlawKind::ParamValue, at));
                 }

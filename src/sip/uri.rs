@@ -8,6 +8,7 @@ use super::host::{self, Host};
 use super::number;
 use super::octet::{self, URI_HEADER, URI_PARAM, USER};
 use super::params::{Param, Params};
+use super::runs::Runs;
 use super::transport::Transport;
 
 /// What stands before the first colon.
@@ -119,28 +120,12 @@ impl<'a> Uri<'a> {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn parse_sip(bytes: &[u8], scheme: Scheme, start: usize) -> Result<Uri<'_>, Flaw> {
     let mut uri = Uri::empty(bytes, scheme);
-    let mut at = start;
-    // An `@` may stand nowhere else than behind the user part, so what precedes it is that, whatever it looks like.
-    if let Some(len) = memchr::memchr(b'@', &bytes[start..]) {
-        let end = start + len;
-        let stop = scan_escaped(bytes, start, USER)?;
-        uri.user = Some(&bytes[start..stop]);
-        if stop < end && bytes[stop] == b':' {
-            let password_end = scan_escaped(bytes, stop + 1, USER)?;
-            uri.password = Some(&bytes[stop + 1..password_end]);
-            at = password_end;
-        } else {
-            at = stop;
-        }
-        if stop == start || at != end {
-            return Err(Flaw::at(FlawKind::User, at));
-        }
-        at += 1;
-    }
-    let (host, end) = host::scan_host(bytes, at)?;
+    let mut runs = Runs::new(bytes, start);
+    let mut at = scan_user(&mut runs, start, &mut uri)?;
+    let (host, end) = host::scan_host(&mut runs, at)?;
     uri.host = Some(host);
     uri.host_bytes = &bytes[at..end];
     at = end;
@@ -150,7 +135,7 @@ fn parse_sip(bytes: &[u8], scheme: Scheme, start: usize) -> Result<Uri<'_>, Flaw
         at = end;
     }
     let params = at;
-    at = scan_params(bytes, at)?;
+    at = scan_params(&mut runs, at)?;
     uri.params = Params::proved(&bytes[params..at]);
     match bytes.get(at) {
         None => return Ok(uri),
@@ -159,28 +144,56 @@ fn parse_sip(bytes: &[u8], scheme: Scheme, start: usize) -> Result<Uri<'_>, Flaw
         Some(_) if at == params => return Err(Flaw::at(FlawKind::Host, at)),
         Some(_) => return Err(Flaw::at(FlawKind::ParamValue, at)),
     }
-    prove_headers(bytes, at + 1)?;
+    prove_headers(&mut runs, at + 1)?;
     uri.headers = &bytes[at + 1..];
     Ok(uri)
 }
 
+/// Reads the user part and the password into `uri`, and returns where the host begins.
+#[inline(always)]
+fn scan_user<'a>(runs: &mut Runs<'a>, start: usize, uri: &mut Uri<'a>) -> Result<usize, Flaw> {
+    let bytes = runs.bytes();
+    let scanned = scan_escaped(runs, start, USER);
+    if let Ok(stop) = scanned
+        && stop > start
+        && bytes.get(stop) == Some(&b'@')
+    {
+        uri.user = Some(&bytes[start..stop]);
+        return Ok(stop + 1);
+    }
+    // An `@` may stand nowhere else than behind the user part, so what precedes it is that, whatever it looks like.
+    let Some(len) = memchr::memchr(b'@', &bytes[start..]) else { return Ok(start) };
+    let stop = scanned?;
+    if stop == start || bytes[stop] != b':' {
+        return Err(Flaw::at(FlawKind::User, stop));
+    }
+    let end = scan_escaped(runs, stop + 1, USER)?;
+    if end != start + len {
+        return Err(Flaw::at(FlawKind::User, end));
+    }
+    uri.user = Some(&bytes[start..stop]);
+    uri.password = Some(&bytes[stop + 1..end]);
+    Ok(end + 1)
+}
+
 /// Walks `*( ;name[=value] )` and returns the position after it. A value may hold `=`, which the grammar wants escaped and base64 is not.
-#[inline]
-fn scan_params(bytes: &[u8], mut at: usize) -> Result<usize, Flaw> {
+#[inline(always)]
+fn scan_params(runs: &mut Runs<'_>, mut at: usize) -> Result<usize, Flaw> {
+    let bytes = runs.bytes();
     while bytes.get(at) == Some(&b';') {
         let start = at + 1;
-        at = scan_escaped(bytes, start, URI_PARAM)?;
+        at = scan_escaped(runs, start, URI_PARAM)?;
         if at == start {
             return Err(Flaw::at(FlawKind::ParamName, start));
         }
         if bytes.get(at) == Some(&b'=') {
             let start = at + 1;
-            at = scan_escaped(bytes, start, URI_PARAM)?;
+            at = scan_escaped(runs, start, URI_PARAM)?;
             if at == start {
                 return Err(Flaw::at(FlawKind::ParamValue, start));
             }
             while bytes.get(at) == Some(&b'=') {
-                at = scan_escaped(bytes, at + 1, URI_PARAM)?;
+                at = scan_escaped(runs, at + 1, URI_PARAM)?;
             }
         }
     }
@@ -189,14 +202,15 @@ fn scan_params(bytes: &[u8], mut at: usize) -> Result<usize, Flaw> {
 
 /// The headers of a URI: `name=value` with `&` between them, to the end of `bytes`.
 #[cold]
-fn prove_headers(bytes: &[u8], mut at: usize) -> Result<(), Flaw> {
+fn prove_headers(runs: &mut Runs<'_>, mut at: usize) -> Result<(), Flaw> {
+    let bytes = runs.bytes();
     loop {
         let start = at;
-        at = scan_escaped(bytes, start, URI_HEADER)?;
+        at = scan_escaped(runs, start, URI_HEADER)?;
         if at == start || bytes.get(at) != Some(&b'=') {
             return Err(Flaw::at(FlawKind::UriHeaders, at));
         }
-        at = scan_escaped(bytes, at + 1, URI_HEADER)?;
+        at = scan_escaped(runs, at + 1, URI_HEADER)?;
         match bytes.get(at) {
             None => return Ok(()),
             Some(b'&') => at += 1,
@@ -206,10 +220,11 @@ fn prove_headers(bytes: &[u8], mut at: usize) -> Result<(), Flaw> {
 }
 
 /// The end of a run of bytes of the `class` and of escapes.
-#[inline]
-fn scan_escaped(bytes: &[u8], mut at: usize, class: u8) -> Result<usize, Flaw> {
+#[inline(always)]
+fn scan_escaped(runs: &mut Runs<'_>, mut at: usize, class: u8) -> Result<usize, Flaw> {
+    let bytes = runs.bytes();
     loop {
-        at = octet::end_of_run(bytes, at, class);
+        at = runs.end(at, class);
         if bytes.get(at) != Some(&b'%') {
             return Ok(at);
         }
@@ -242,7 +257,7 @@ fn parse_tel(bytes: &[u8]) -> Result<Uri<'_>, Flaw> {
     }
     uri.user = Some(&bytes[start..at]);
     let params = at;
-    at = scan_params(bytes, at)?;
+    at = scan_params(&mut Runs::new(bytes, at), at)?;
     if at != bytes.len() {
         let kind = if at == params { FlawKind::User } else { FlawKind::ParamValue };
         return Err(Flaw::at(kind, at));

@@ -9,6 +9,7 @@ use super::host::{self, Host};
 use super::number;
 use super::octet::{self, TOKEN};
 use super::params::{self, Params};
+use super::runs::Runs;
 use super::transport::Transport;
 
 /// The first Via of a header value.
@@ -54,19 +55,20 @@ impl<'a> Via<'a> {
     /// Parses the first element of `value`.
     #[inline]
     pub fn parse(value: &'a [u8]) -> Result<Via<'a>, Flaw> {
-        let protocol = scan_protocol(value)?;
+        let mut runs = Runs::new(value, 0);
+        let protocol = scan_protocol(&mut runs)?;
         let start = protocol.end;
-        let (host, host_end) = host::scan_host(value, start)?;
+        let (host, host_end) = host::scan_host(&mut runs, start)?;
         let (port, at) = scan_sent_by_port(value, host_end)?;
         let mut branch = None;
         let mut received = None;
         let mut maddr = None;
         let mut ttl = None;
         let mut rport = Rport::Absent;
-        let tail = params::scan_tail(value, at, |name, text| {
+        let tail = params::scan_tail(&mut runs, at, |name, text| {
             let slot = match name.len() {
-                3 if name.eq_ignore_ascii_case(b"ttl") => &mut ttl,
-                5 if name.eq_ignore_ascii_case(b"rport") => {
+                3 if octet::is_word(name, b"ttl") => &mut ttl,
+                5 if octet::is_word(name, b"rport") => {
                     if rport != Rport::Absent {
                         return Err(FlawKind::RepeatedParam);
                     }
@@ -76,9 +78,9 @@ impl<'a> Via<'a> {
                     };
                     return Ok(());
                 }
-                5 if name.eq_ignore_ascii_case(b"maddr") => &mut maddr,
-                6 if name.eq_ignore_ascii_case(b"branch") => &mut branch,
-                8 if name.eq_ignore_ascii_case(b"received") => &mut received,
+                5 if octet::is_word(name, b"maddr") => &mut maddr,
+                6 if octet::is_word(name, b"branch") => &mut branch,
+                8 if octet::is_word(name, b"received") => &mut received,
                 _ => return Ok(()),
             };
             if slot.is_some() {
@@ -128,13 +130,14 @@ struct Protocol<'a> {
     end: usize,
 }
 
-#[inline]
-fn scan_protocol(value: &[u8]) -> Result<Protocol<'_>, Flaw> {
+#[inline(always)]
+fn scan_protocol<'a>(runs: &mut Runs<'a>) -> Result<Protocol<'a>, Flaw> {
+    let value = runs.bytes();
     let (is_sip_2, start) = match value {
         [b'S', b'I', b'P', b'/', b'2', b'.', b'0', b'/', next, ..] if octet::is(*next, TOKEN) => (true, 8),
         _ => scan_name_and_version(value)?,
     };
-    let stop = octet::end_of_run(value, start, TOKEN);
+    let stop = runs.end(start, TOKEN);
     let end = octet::skip_white(value, stop);
     if stop == start || end == stop {
         return Err(Flaw::at(FlawKind::Protocol, stop));
@@ -163,7 +166,7 @@ fn scan_name_and_version(value: &[u8]) -> Result<(bool, usize), Flaw> {
 }
 
 /// The port of sent-by, with white space around its colon allowed, and the position after it.
-#[inline]
+#[inline(always)]
 fn scan_sent_by_port(value: &[u8], host_end: usize) -> Result<(Option<u16>, usize), Flaw> {
     let colon = octet::skip_white(value, host_end);
     if value.get(colon) != Some(&b':') {

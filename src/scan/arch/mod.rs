@@ -8,7 +8,10 @@ mod avx2;
 mod avx512bw;
 #[cfg(target_arch = "x86_64")]
 mod sse2;
+#[cfg(target_arch = "x86_64")]
+mod words;
 
+use super::words::WORD_BLOCK;
 use super::{Backend, Head, Sink};
 
 /// True when this processor can run `backend`.
@@ -51,4 +54,18 @@ pub(super) fn scan_head<S: Sink>(backend: Backend, bytes: &[u8], sink: &mut S) -
 #[cfg(not(target_arch = "x86_64"))]
 pub(super) fn scan_head<S: Sink>(_backend: Backend, bytes: &[u8], sink: &mut S) -> Head {
     super::scalar::scan_head(bytes, sink)
+}
+
+/// The word stops of a block.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+pub(super) fn word_stops(block: &[u8; WORD_BLOCK]) -> u16 {
+    // SAFETY: SSE2 is part of x86-64.
+    unsafe { words::word_stops(block) }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+#[inline]
+pub(super) fn word_stops(block: &[u8; WORD_BLOCK]) -> u16 {
+    super::words::word_stops_by_byte(block)
 }

@@ -114,7 +114,7 @@ fn flaws_are_found_where_they_are() {
         ("<sip:a@b> x", FlawKind::Trailing, 10),
         ("\"Joe\" <sip:joe@example.org>;;;;", FlawKind::ParamName, 28),
         ("<sip:a@b>;tag=1;tag=2", FlawKind::RepeatedParam, 16),
-        ("<sip:a@b>;tag", FlawKind::ParamValue, 10),
+        ("<sip:a@b>;tag", FlawKind::ParamValue, 13),
         ("*", FlawKind::DisplayName, 1),
     ] {
         assert_eq!(parse(value), Err(Flaw::at(kind, offset)), "{value:?}");
@@ -142,7 +142,7 @@ fn contact_parameters_are_read() {
     let odd = parse("<sip:1@10.0.0.1>;+sip.instance=\"x\";reg-id=0;q=7;expires=soon").unwrap();
     assert_eq!(odd.instance(), None);
     assert_eq!(odd.reg_id(), None);
-    assert_eq!(odd.q(), Err(Flaw::at(FlawKind::Number, 28)));
+    assert_eq!(odd.q(), Err(Flaw::at(FlawKind::Number, 30)));
     assert_eq!(odd.expires_s(), Some(3600));
     assert_eq!(parse("<sip:1@x>;expires=99999999999999999999").unwrap().expires_s(), Some(u32::MAX));
     assert_eq!(parse("<sip:1@x>;reg-id=2147483648").unwrap().reg_id(), None);

@@ -121,7 +121,7 @@ fn flaws_are_found_where_they_are() {
         ("foo:<a>", FlawKind::Scheme, 4),
         ("sip:", FlawKind::Host, 4),
         ("sip:@b", FlawKind::User, 4),
-        ("sip::x@b", FlawKind::User, 6),
+        ("sip::x@b", FlawKind::User, 4),
         ("sip:a:b:c@d", FlawKind::User, 7),
         ("sip:a b@c", FlawKind::User, 5),
         ("sip:a\r\n b@c", FlawKind::User, 5),
