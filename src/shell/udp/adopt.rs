@@ -9,6 +9,12 @@ pub(crate) fn adopt_datagram(socket: OwnedFd) -> glommio::net::UdpSocket {
     unsafe { glommio::net::UdpSocket::from_raw_fd(socket.into_raw_fd()) }
 }
 
+/// A doorbell: a Unix datagram socket, which glommio reads like any other of that family.
+pub(crate) fn adopt_bell(socket: OwnedFd) -> glommio::net::UnixStream {
+    // SAFETY: the descriptor is open and is given away: nothing else closes it.
+    unsafe { glommio::net::UnixStream::from_raw_fd(socket.into_raw_fd()) }
+}
+
 /// A listening socket. Called on the executor that will accept.
 pub(crate) fn adopt_listener(socket: OwnedFd) -> glommio::net::TcpListener {
     // SAFETY: the descriptor is open and is given away: nothing else closes it.

@@ -9,7 +9,7 @@
 mod adopt;
 mod raw;
 
-pub(crate) use adopt::{adopt_datagram, adopt_listener, adopt_stream};
+pub(crate) use adopt::{adopt_bell, adopt_datagram, adopt_listener, adopt_stream};
 pub(crate) use raw::host_addresses;
 
 use std::io;

@@ -1,0 +1,404 @@
+//! One shard between its sockets: hands inputs in with one `now` for each batch, drains the outbox once behind it, and sends.
+//!
+//! Nothing here waits. The tasks of `thread` wait, and call [`turn`] when something has come.
+
+use std::cell::RefCell;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::task::Waker;
+
+use super::Core;
+use super::clock::Clock;
+use super::fault::{Faults, guard};
+use super::mesh::{Handed, Mesh};
+use super::udp::{Datagram, Packet, Receiver, Sender, Socket};
+use crate::flow::{Address, Endpoint, Flow, Transport};
+use crate::ids::{EndpointId, TransactionId};
+use crate::limits::DATAGRAM_BATCH_MAX;
+use crate::shard::counters::{Counter, Counters};
+use crate::shard::input::{Command, Input};
+use crate::shard::outbox::{Outbox, ShardMessage};
+use crate::shard::port::{Answer, Facts, Question, State};
+use crate::time::{Duration, Instant};
+
+/// Rounds of one flush: what can not be sent is told to the shard, which may send something else. What is left then waits for the next flush.
+const FLUSH_ROUNDS_MAX: usize = 8;
+
+/// Sends that an ICMP error can still be matched with: at full load those of some tens of milliseconds, otherwise those of seconds.
+const RECENT_SENDS_MAX: usize = 2_048;
+
+/// How soon a full ring to another shard is tried again.
+const MESH_RETRY: Duration = Duration::from_micros(500);
+
+pub(super) struct Driver<C> {
+    core: Guarded<C>,
+    clock: Clock,
+    /// The time of the batch under way.
+    now: Instant,
+    udp: Vec<UdpListener>,
+    /// Indexed by `EndpointId`.
+    routes: Vec<Option<UdpRoute>>,
+    receiver: Receiver,
+    sender: Sender,
+    /// For each UDP socket the transmits of the outbox that leave by it; empty between flushes.
+    leaving: Vec<Vec<u32>>,
+    recent: RecentSends,
+    mesh: Mesh,
+    /// Transactions whose transmit failed, to be told to the shard.
+    failed: Vec<TransactionId>,
+    /// When the timer task wakes; it is woken before where that is too late.
+    armed: Instant,
+    timer: Option<Waker>,
+}
+
+/// The shard, and what guards it.
+struct Guarded<C> {
+    shard: C,
+    outbox: Outbox,
+    counters: Counters,
+    faults: Faults,
+    has_too_many_faults: bool,
+}
+
+/// A UDP socket with the endpoints that it serves: one, or one for each local address.
+struct UdpListener {
+    socket: Socket,
+    endpoints: Vec<(IpAddr, EndpointId)>,
+}
+
+/// How a datagram leaves from an endpoint.
+#[derive(Clone, Copy)]
+struct UdpRoute {
+    /// Into `Driver::udp`.
+    socket: usize,
+    /// Set where the socket has other addresses too.
+    source: Option<IpAddr>,
+}
+
+/// The latest sends that somebody wants to hear the failure of, oldest overwritten first.
+struct RecentSends {
+    sends: Vec<(Address, Option<TransactionId>)>,
+    next: usize,
+}
+
+/// What a driver is made of.
+pub(super) struct Parts<C> {
+    pub shard: C,
+    pub clock: Clock,
+    /// Listener index and socket.
+    pub udp: Vec<(u8, Socket)>,
+    pub endpoints: Vec<Endpoint>,
+    pub mesh: Mesh,
+}
+
+/// Runs `take_in` with the shard's driver and the time, then sends what came of it.
+pub(super) fn turn<C: Core, T>(
+    driver: &Rc<RefCell<Driver<C>>>,
+    take_in: impl FnOnce(&mut Driver<C>, Instant) -> T,
+) -> T {
+    let mut driver = driver.borrow_mut();
+    let now = driver.clock.now();
+    driver.now = now;
+    let result = take_in(&mut driver, now);
+    driver.flush(now);
+    result
+}
+
+impl<C: Core> Driver<C> {
+    pub(super) fn new(parts: Parts<C>) -> Self {
+        let mut udp = Vec::new();
+        let mut routes = vec![None; parts.endpoints.len()];
+        for (listener, socket) in parts.udp {
+            let has_many = socket.local().ip().is_unspecified();
+            let mut endpoints = Vec::new();
+            for (index, endpoint) in parts.endpoints.iter().enumerate() {
+                if endpoint.listener == listener && endpoint.transport == Transport::Udp {
+                    let ip = endpoint.local.ip();
+                    endpoints.push((ip, EndpointId(index as u16)));
+                    routes[index] = Some(UdpRoute { socket: udp.len(), source: has_many.then_some(ip) });
+                }
+            }
+            udp.push(UdpListener { socket, endpoints });
+        }
+        Driver {
+            core: Guarded {
+                shard: parts.shard,
+                outbox: Outbox::default(),
+                counters: Counters::default(),
+                faults: Faults::default(),
+                has_too_many_faults: false,
+            },
+            clock: parts.clock,
+            now: parts.clock.now(),
+            leaving: udp.iter().map(|_| Vec::with_capacity(DATAGRAM_BATCH_MAX)).collect(),
+            udp,
+            routes,
+            receiver: Receiver::default(),
+            sender: Sender::default(),
+            recent: RecentSends { sends: Vec::with_capacity(RECENT_SENDS_MAX), next: 0 },
+            mesh: parts.mesh,
+            failed: Vec::new(),
+            armed: Instant::NEVER,
+            timer: None,
+        }
+    }
+
+    /// Takes one batch of the datagrams that lie at a UDP socket; returns how many they were.
+    pub(super) fn on_datagrams(&mut self, now: Instant, index: usize) -> usize {
+        let Driver { core, udp, receiver, .. } = self;
+        let listener = &udp[index];
+        let result =
+            receiver.recv_batch(&listener.socket, |datagram| match listener.endpoint_of(&datagram) {
+                Some(endpoint) => {
+                    let flow = Flow::udp(endpoint, datagram.remote);
+                    core.input(now, Input::Message { flow, bytes: datagram.bytes });
+                }
+                None => core.counters.add(Counter::DatagramsForUnknownAddress),
+            });
+        match result {
+            Ok(count) => count,
+            // An error that is told once belongs to an earlier send; what lies at the socket is taken by the next call.
+            Err(_) => {
+                self.take_unreachables(index);
+                0
+            }
+        }
+    }
+
+    /// A UDP socket has told an error: it may be one of an earlier send.
+    pub(super) fn on_unreachable(&mut self, index: usize) {
+        self.take_unreachables(index);
+    }
+
+    /// Takes what other shards handed over.
+    pub(super) fn on_handoffs(&mut self, now: Instant, messages: &mut Vec<ShardMessage>) {
+        for message in messages.drain(..) {
+            self.core.input(now, Input::Handoff(message));
+        }
+    }
+
+    pub(super) fn on_command(&mut self, now: Instant, command: Command) {
+        self.core.input(now, Input::Command(command));
+    }
+
+    pub(super) fn on_question(&mut self, now: Instant, question: Question) -> Answer {
+        match question {
+            Question::State { ticket } => {
+                let mut counters = self.core.shard.counters().clone();
+                counters.merge(&self.core.counters);
+                Answer::State { ticket, state: State { counters, facts: Facts::default() } }
+            }
+            Question::Drain { ticket } => {
+                self.on_command(now, Command::Drain);
+                Answer::Draining { ticket }
+            }
+        }
+    }
+
+    /// Called by the timer task as it wakes, with what wakes it before its time. Due timers of the shard fire in the flush that follows.
+    pub(super) fn on_timer(&mut self, now: Instant, waker: &Waker) {
+        if !self.timer.as_ref().is_some_and(|timer| timer.will_wake(waker)) {
+            self.timer = Some(waker.clone());
+        }
+        if let Some(report) = self.core.faults.next_report(now) {
+            tracing::error!("fault: {report}");
+        }
+        self.mesh.retry(|_| {});
+        self.armed = Instant::NEVER;
+    }
+
+    /// When the timer task has to wake.
+    pub(super) fn arm(&mut self) -> Instant {
+        self.armed = self.next_wake();
+        self.armed
+    }
+
+    pub(super) fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    pub(super) fn is_quiet(&self) -> bool {
+        self.core.shard.is_quiet() && !self.mesh.has_waiting()
+    }
+
+    pub(super) fn has_too_many_faults(&self) -> bool {
+        self.core.has_too_many_faults
+    }
+
+    /// Lets due timers fire, sends what the outbox holds, and tells the shard what could not be sent.
+    fn flush(&mut self, now: Instant) {
+        for _ in 0..FLUSH_ROUNDS_MAX {
+            if self.core.shard.next_deadline().is_some_and(|deadline| deadline <= now) {
+                self.core.deadline(now);
+            }
+            self.drain_outbox();
+            if self.failed.is_empty() {
+                break;
+            }
+            for origin in self.failed.drain(..) {
+                self.core.input(now, Input::SendFailed { origin });
+            }
+        }
+        if self.next_wake() < self.armed
+            && let Some(timer) = &self.timer
+        {
+            timer.wake_by_ref();
+        }
+    }
+
+    fn next_wake(&self) -> Instant {
+        if !self.failed.is_empty() {
+            return self.now;
+        }
+        let deadline = self.core.shard.next_deadline().unwrap_or(Instant::NEVER);
+        let retry = if self.mesh.has_waiting() { self.now + MESH_RETRY } else { Instant::NEVER };
+        let report = self.core.faults.next_report_at().unwrap_or(Instant::NEVER);
+        deadline.min(retry).min(report)
+    }
+
+    fn drain_outbox(&mut self) {
+        if self.core.outbox.is_empty() {
+            return;
+        }
+        self.sort_transmits();
+        for index in 0..self.udp.len() {
+            self.send_leaving(index);
+        }
+        self.hand_off();
+        self.core.outbox.clear();
+    }
+
+    /// Puts each transmit on the list of its way out.
+    fn sort_transmits(&mut self) {
+        for (index, transmit) in self.core.outbox.transmits.iter().enumerate() {
+            let route = self.routes.get(usize::from(transmit.flow.endpoint.0)).copied().flatten();
+            match (transmit.flow.connection, route) {
+                (None, Some(route)) => {
+                    self.leaving[route.socket].push(index as u32);
+                    if let Some(origin) = transmit.origin {
+                        self.recent.insert(transmit.flow.remote, origin);
+                    }
+                }
+                _ => self.failed.extend(transmit.origin),
+            }
+        }
+    }
+
+    /// Sends what leaves by one UDP socket, a batch at a time.
+    fn send_leaving(&mut self, index: usize) {
+        let Driver { core, udp, routes, sender, leaving, failed, .. } = self;
+        let Guarded { outbox, counters, .. } = core;
+        let socket = &udp[index].socket;
+        let mut has_errors = false;
+        for batch in leaving[index].chunks(DATAGRAM_BATCH_MAX) {
+            let packets = batch.iter().map(|&index| {
+                let transmit = &outbox.transmits[index as usize];
+                Packet {
+                    bytes: &outbox.bytes[transmit.start as usize..][..transmit.len as usize],
+                    remote: transmit.flow.remote,
+                    source: routes[usize::from(transmit.flow.endpoint.0)].and_then(|route| route.source),
+                }
+            });
+            let sent = sender.send_batch(socket, packets, |place, error| {
+                counters.add(Counter::DatagramsUnsent);
+                // A full buffer is loss like any other on the way: retransmissions are made for it.
+                let is_loss = matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::ENOBUFS));
+                if !is_loss {
+                    failed.extend(outbox.transmits[batch[place] as usize].origin);
+                }
+            });
+            has_errors |= sent.has_errors;
+        }
+        self.leaving[index].clear();
+        if has_errors {
+            self.take_unreachables(index);
+        }
+    }
+
+    fn hand_off(&mut self) {
+        let Driver { core, mesh, failed, .. } = self;
+        for (to, message) in core.outbox.handoffs.drain(..) {
+            match mesh.hand(to, message) {
+                Handed::Over => {}
+                Handed::Waits(_) => {}
+                Handed::Refused(ShardMessage::Message { .. }) => {
+                    core.counters.add(Counter::DatagramsMeshFull)
+                }
+                Handed::Refused(message) => {
+                    core.counters.add(Counter::HandoffsRefused);
+                    if let ShardMessage::Write { origin, .. } = message {
+                        failed.extend(origin);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Matches the ICMP errors that wait at a socket with what was sent.
+    fn take_unreachables(&mut self, index: usize) {
+        while let Some(unreachable) = self.udp[index].socket.next_unreachable() {
+            self.core.counters.add(Counter::Unreachable);
+            self.recent.take(unreachable.remote, &mut self.failed);
+        }
+    }
+}
+
+impl<C: Core> Guarded<C> {
+    fn input(&mut self, now: Instant, input: Input<'_>) {
+        let message = match &input {
+            Input::Message { bytes, .. } => Some(*bytes),
+            _ => None,
+        };
+        let (shard, outbox) = (&mut self.shard, &mut self.outbox);
+        if let Err(text) = guard(|| shard.on_input(now, input, outbox)) {
+            self.on_fault(now, &text, message);
+        }
+    }
+
+    fn deadline(&mut self, now: Instant) {
+        let (shard, outbox) = (&mut self.shard, &mut self.outbox);
+        if let Err(text) = guard(|| shard.on_deadline(now, outbox)) {
+            self.on_fault(now, &text, None);
+        }
+    }
+
+    #[cold]
+    fn on_fault(&mut self, now: Instant, text: &str, message: Option<&[u8]>) {
+        self.counters.add(Counter::Faults);
+        let (shard, outbox) = (&mut self.shard, &mut self.outbox);
+        let recovered = guard(|| shard.on_fault(now, outbox));
+        let is_bearable = self.faults.record(now, text, message);
+        if !is_bearable || recovered.is_err() {
+            self.has_too_many_faults = true;
+        }
+    }
+}
+
+impl UdpListener {
+    fn endpoint_of(&self, datagram: &Datagram<'_>) -> Option<EndpointId> {
+        match datagram.local {
+            None => self.endpoints.first().map(|&(_, endpoint)| endpoint),
+            Some(local) => self.endpoints.iter().find(|(ip, _)| *ip == local).map(|&(_, endpoint)| endpoint),
+        }
+    }
+}
+
+impl RecentSends {
+    fn insert(&mut self, remote: Address, origin: TransactionId) {
+        if self.sends.len() < RECENT_SENDS_MAX {
+            self.sends.push((remote, Some(origin)));
+        } else {
+            self.sends[self.next] = (remote, Some(origin));
+            self.next = (self.next + 1) % RECENT_SENDS_MAX;
+        }
+    }
+
+    /// Moves the origins of everything that was sent to `remote`.
+    fn take(&mut self, remote: Address, origins: &mut Vec<TransactionId>) {
+        for (to, origin) in &mut self.sends {
+            if *to == remote {
+                origins.extend(origin.take());
+            }
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! One shard's thread: its executor, and the tasks that wait for sockets, rings and time on the driver's behalf.
+
+use std::cell::RefCell;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixDatagram;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::task::{Context, Poll};
+
+use futures_lite::future::{poll_fn, yield_now};
+use futures_lite::io::AsyncReadExt;
+use futures_lite::stream::Stream;
+use glommio::channels::shared_channel::ConnectedReceiver;
+use glommio::net::{UdpSocket, UnixStream};
+use glommio::timer::Timer;
+use glommio::{LocalExecutorBuilder, Placement, PoolPlacement};
+
+use super::bind::Listening;
+use super::clock::Clock;
+use super::driver::{Driver, Parts, turn};
+use super::mesh;
+use super::port::ShardEnd;
+use super::udp::{Socket, adopt_bell, adopt_datagram};
+use super::{Core, Error, Event, MakeCore};
+use crate::flow::Endpoint;
+use crate::ids::ShardId;
+use crate::limits::DATAGRAM_BATCH_MAX;
+use crate::shard::input::Command;
+use crate::shard::outbox::ShardMessage;
+use crate::time::{Duration, Instant};
+
+/// Submission entries of each of glommio's rings. A shard waits for few things at a time; what does not fit waits in glommio's own queue.
+const RING_DEPTH: usize = 128;
+
+/// glommio asks the kernel for events at least this often while there is work without end.
+const PREEMPT_TIMER: std::time::Duration = std::time::Duration::from_millis(1);
+
+/// Full batches that one socket may have in turn before the others get theirs.
+const BATCHES_PER_TURN: usize = 8;
+
+/// A socket that tells nothing but errors is asked less often past this many.
+const ERRORS_IN_A_ROW_MAX: usize = 1_000;
+const ERROR_PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
+
+/// How often a draining shard looks whether it is quiet.
+const QUIET_INTERVAL: std::time::Duration = std::time::Duration::from_millis(20);
+
+/// A wait is never asked to be longer than this: nothing needs it, and arithmetic on instants stays far from its ends.
+const WAIT_MAX: Duration = Duration::from_secs(3_600);
+
+/// What the node's thread and a shard's thread tell each other while they run.
+#[derive(Debug, Default)]
+pub(super) struct Control {
+    /// New work is to be refused.
+    pub drain: AtomicBool,
+    /// The thread is to end.
+    pub stop: AtomicBool,
+    /// Set by the shard while it drains: nothing is in progress.
+    pub is_quiet: AtomicBool,
+}
+
+/// Everything that a shard's thread starts with.
+pub(super) struct Start {
+    pub shard: ShardId,
+    pub cpu: usize,
+    pub clock: Clock,
+    pub sockets: Vec<Listening>,
+    pub endpoints: Vec<Endpoint>,
+    pub mesh: mesh::Ends,
+    pub port: Option<ShardEnd>,
+    pub control: Arc<Control>,
+    /// Rung when `control` has changed.
+    pub bell: UnixDatagram,
+    pub events: mpsc::Sender<Event>,
+}
+
+/// The body of the thread. Returns when it is told to stop.
+pub(super) fn run<C: Core>(start: Start, make_shard: &MakeCore<C>) -> Result<(), Error> {
+    let cpu = start.cpu;
+    let executor = LocalExecutorBuilder::new(Placement::Fixed(cpu))
+        .name("shard")
+        // The least that glommio registers, for a shard moves its bytes by other ways: lockable memory is scarce.
+        .io_memory(0)
+        .ring_depth(RING_DEPTH)
+        .preempt_timer(PREEMPT_TIMER)
+        .blocking_thread_pool_placement(PoolPlacement::Unbound(1))
+        .make()
+        .map_err(|error| Error::from_executor(error, cpu))?;
+    executor.run(run_tasks(start, make_shard))
+}
+
+async fn run_tasks<C: Core>(start: Start, make_shard: &MakeCore<C>) -> Result<(), Error> {
+    let shard = make_shard(start.shard, &start.endpoints);
+    let mut udp = Vec::new();
+    for (listener, socket) in start.sockets.into_iter().enumerate() {
+        match socket {
+            Listening::Udp(socket) => udp.push((listener as u8, socket)),
+            Listening::Stream(_) => {}
+        }
+    }
+    let mut waiters = Vec::new();
+    for (_, socket) in &udp {
+        waiters.push(wait_on(socket).map_err(Error::Io)?);
+    }
+    let (mesh, receivers) = start.mesh.connect().await;
+    let parts = Parts { shard, clock: start.clock, udp, endpoints: start.endpoints, mesh };
+    let driver = Rc::new(RefCell::new(Driver::new(parts)));
+
+    for (index, waiter) in waiters.into_iter().enumerate() {
+        glommio::spawn_local(receive_datagrams(driver.clone(), index, waiter)).detach();
+    }
+    for receiver in receivers {
+        glommio::spawn_local(receive_handoffs(driver.clone(), receiver)).detach();
+    }
+    if let Some(port) = start.port {
+        let bell = port.doorbell().try_clone_to_owned().map_err(Error::Io)?;
+        glommio::spawn_local(answer_questions(driver.clone(), port, adopt_bell(bell))).detach();
+    }
+    glommio::spawn_local(keep_time(driver.clone(), start.events.clone())).detach();
+
+    // Nobody waits for this event any more when the node is already ending.
+    let _ = start.events.send(Event::Up);
+    let bell = adopt_bell(start.bell.into());
+    obey(&driver, &start.control, bell).await;
+    Ok(())
+}
+
+fn wait_on(socket: &Socket) -> io::Result<UdpSocket> {
+    Ok(adopt_datagram(socket.as_fd().try_clone_to_owned()?))
+}
+
+/// Takes batch after batch from one UDP socket, and sleeps when it is empty.
+async fn receive_datagrams<C: Core>(driver: Rc<RefCell<Driver<C>>>, index: usize, waiter: UdpSocket) {
+    let mut batch_count = 0;
+    let mut error_count = 0;
+    loop {
+        let count = turn(&driver, |driver, now| driver.on_datagrams(now, index));
+        if count < DATAGRAM_BATCH_MAX {
+            batch_count = 0;
+            match waiter.peek_from(&mut [0]).await {
+                Ok(_) => error_count = 0,
+                // As a rule an ICMP error, which is told once.
+                Err(_) => {
+                    turn(&driver, |driver, _| driver.on_unreachable(index));
+                    error_count += 1;
+                    if error_count > ERRORS_IN_A_ROW_MAX {
+                        Timer::new(ERROR_PAUSE).await;
+                    }
+                }
+            }
+        } else {
+            batch_count += 1;
+            if batch_count == BATCHES_PER_TURN || glommio::executor().need_preempt() {
+                batch_count = 0;
+                yield_now().await;
+            }
+        }
+    }
+}
+
+/// Takes what one other shard hands over, as much at a time as lies in its ring.
+async fn receive_handoffs<C: Core>(
+    driver: Rc<RefCell<Driver<C>>>,
+    mut receiver: ConnectedReceiver<ShardMessage>,
+) {
+    let mut batch = Vec::with_capacity(DATAGRAM_BATCH_MAX);
+    poll_fn(|context| {
+        for _ in 0..BATCHES_PER_TURN {
+            // The ring registers who waits each time that it is found empty, so it is asked once more only after it has woken us.
+            let is_empty = loop {
+                match std::pin::Pin::new(&mut receiver).poll_next(context) {
+                    Poll::Ready(Some(message)) => batch.push(message),
+                    Poll::Ready(None) => return Poll::Ready(()),
+                    Poll::Pending => break true,
+                }
+                if batch.len() == DATAGRAM_BATCH_MAX {
+                    break false;
+                }
+            };
+            if !batch.is_empty() {
+                turn(&driver, |driver, now| driver.on_handoffs(now, &mut batch));
+            }
+            if is_empty {
+                return Poll::Pending;
+            }
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+/// Answers what the services ask, between two batches.
+async fn answer_questions<C: Core>(driver: Rc<RefCell<Driver<C>>>, mut port: ShardEnd, mut bell: UnixStream) {
+    loop {
+        while let Some(question) = port.next_question() {
+            let answer = turn(&driver, |driver, now| driver.on_question(now, question));
+            port.answer(answer);
+        }
+        if bell.read(&mut [0]).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// The one timer of the shard.
+async fn keep_time<C: Core>(driver: Rc<RefCell<Driver<C>>>, events: mpsc::Sender<Event>) {
+    let mut timer = Timer::new(std::time::Duration::ZERO);
+    poll_fn(|context: &mut Context<'_>| {
+        loop {
+            turn(&driver, |driver, now| driver.on_timer(now, context.waker()));
+            let mut driver = driver.borrow_mut();
+            if driver.has_too_many_faults() {
+                let _ = events.send(Event::TooManyFaults);
+            }
+            let wait = wait_until(driver.arm(), driver.now());
+            timer.reset(wait);
+            if std::pin::Pin::new(&mut timer).poll(context).is_pending() {
+                return Poll::<()>::Pending;
+            }
+        }
+    })
+    .await;
+}
+
+/// Does what the node's thread says, until it says stop.
+async fn obey<C: Core>(driver: &Rc<RefCell<Driver<C>>>, control: &Arc<Control>, mut bell: UnixStream) {
+    let mut is_draining = false;
+    while !control.stop.load(Ordering::Acquire) {
+        if control.drain.load(Ordering::Acquire) && !is_draining {
+            is_draining = true;
+            turn(driver, |driver, now| driver.on_command(now, Command::Drain));
+            glommio::spawn_local(watch_quiet(driver.clone(), control.clone())).detach();
+        }
+        if bell.read(&mut [0]).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn watch_quiet<C: Core>(driver: Rc<RefCell<Driver<C>>>, control: Arc<Control>) {
+    loop {
+        control.is_quiet.store(driver.borrow().is_quiet(), Ordering::Release);
+        Timer::new(QUIET_INTERVAL).await;
+    }
+}
+
+fn wait_until(wake: Instant, now: Instant) -> std::time::Duration {
+    std::time::Duration::from_micros(wake.since(now).as_micros().min(WAIT_MAX.as_micros()))
+}
