@@ -33,6 +33,10 @@ pub const PORT_RING_MAX: usize = 16;
 /// second are a flood that no count per source stops.
 pub const GUARD_SOURCES_MAX: usize = 65_536;
 
+/// HTTP connections to the API at once; further ones wait in the system's queue. A few scrapers and browsers need no more, and a
+/// flood of them must leave the shards their file descriptors.
+pub const API_CONNECTIONS_MAX: usize = 64;
+
 /// Targets of one request (`[fork].targets_max` goes to 100).
 pub const TARGETS_MAX: usize = 100;
 
