@@ -11,35 +11,49 @@ pub const fn text_len(len: usize) -> usize {
 }
 
 /// Writes `bytes` as `text_len(bytes.len())` characters to the front of `out`, which has at least that length.
+#[inline]
 pub fn encode(bytes: &[u8], out: &mut [u8]) {
-    let mut texts = out.chunks_mut(8);
-    for group in bytes.chunks(5) {
-        let mut five = [0; 8];
-        five[3..3 + group.len()].copy_from_slice(group);
-        let text = encode_group(u64::from_be_bytes(five)).to_be_bytes();
-        let out = texts.next().expect("out is as long as the text");
-        let len = text_len(group.len());
-        out[..len].copy_from_slice(&text[..len]);
+    let (groups, rest) = bytes.as_chunks::<5>();
+    let (texts, tail) = out[..text_len(bytes.len())].as_chunks_mut::<8>();
+    for (group, text) in groups.iter().zip(texts) {
+        *text = encode_five(load(group));
+    }
+    if !rest.is_empty() {
+        let mut group = [0; 5];
+        group[..rest.len()].copy_from_slice(rest);
+        tail.copy_from_slice(&encode_five(load(&group))[..tail.len()]);
     }
 }
 
 /// Reads exactly `text_len(out.len())` characters into `out`. False when the text has another length or is no such text; `out` is then
 /// not to be used.
+#[inline]
 pub fn decode(text: &[u8], out: &mut [u8]) -> bool {
     if text.len() != text_len(out.len()) {
         return false;
     }
+    let (texts, tail) = text.as_chunks::<8>();
+    let (groups, rest) = out.as_chunks_mut::<5>();
     let mut valid = true;
-    for (text, out) in text.chunks(8).zip(out.chunks_mut(5)) {
-        let mut letters = [b'a'; 8];
-        letters[..text.len()].copy_from_slice(text);
-        let (five, group_valid) = decode_group(u64::from_be_bytes(letters));
+    for (text, group) in texts.iter().zip(groups) {
+        let (five, group_valid) = decode_five(*text);
+        group.copy_from_slice(&five.to_be_bytes()[3..]);
+        valid &= group_valid;
+    }
+    if !rest.is_empty() {
+        let mut text = [b'a'; 8];
+        text[..tail.len()].copy_from_slice(tail);
+        let (five, group_valid) = decode_five(text);
         let five = five.to_be_bytes();
-        let (bytes, padding) = five[3..].split_at(out.len());
-        out.copy_from_slice(bytes);
+        let (bytes, padding) = five[3..].split_at(rest.len());
+        rest.copy_from_slice(bytes);
         valid &= group_valid && padding.iter().all(|&byte| byte == 0);
     }
     valid
+}
+
+const fn load(&[a, b, c, d, e]: &[u8; 5]) -> u64 {
+    u64::from_be_bytes([0, 0, 0, a, b, c, d, e])
 }
 
 const fn each(byte: u8) -> u64 {
@@ -49,18 +63,21 @@ const fn each(byte: u8) -> u64 {
 /// What letters are ahead of digits: a value below 26 is `'a' + value`, one above is `'2' - 26 + value`.
 const LETTER_LEAD: u64 = (b'a' - (b'2' - 26)) as u64;
 
-/// 40 bits to eight characters, the first in the most significant byte.
-const fn encode_group(five: u64) -> u64 {
+/// The low 40 bits of `five` as eight characters, those of the most significant bits first.
+#[inline]
+pub const fn encode_five(five: u64) -> [u8; 8] {
     let halves = (five & 0xff_fff0_0000) << 12 | five & 0xf_ffff;
     let quarters = (halves & 0x000f_fc00_000f_fc00) << 6 | halves & 0x0000_03ff_0000_03ff;
     let values = (quarters & 0x03e0_03e0_03e0_03e0) << 3 | quarters & 0x001f_001f_001f_001f;
     // A value of 26 or more sets the top bit of its byte. No sum here leaves its byte.
     let digits = (values + each(0x80 - 26)) >> 7 & each(1);
-    values + each(b'a') - digits * LETTER_LEAD
+    (values + each(b'a') - digits * LETTER_LEAD).to_be_bytes()
 }
 
-/// Eight characters to 40 bits, and whether all of them belong to the alphabet. Of others the bits mean nothing.
-const fn decode_group(text: u64) -> (u64, bool) {
+/// The 40 bits of eight characters, and whether all of these belong to the alphabet; of others the bits mean nothing.
+#[inline]
+pub const fn decode_five(text: [u8; 8]) -> (u64, bool) {
+    let text = u64::from_be_bytes(text);
     const HIGH: u64 = each(0x80);
     // The top bit of each byte of `at_least(k)`: the character (of 7 bits) is k or more. The set top bit keeps borrows inside the byte.
     let seven = text | HIGH;

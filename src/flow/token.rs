@@ -44,10 +44,12 @@ pub enum TokenError {
 }
 
 /// Length of the longest token.
-pub const TOKEN_LEN_MAX: usize = PREFIX.len() + 1 + base32::text_len(BYTES_MAX);
+pub const TOKEN_LEN_MAX: usize = HEAD_LEN + base32::text_len(BYTES_MAX);
 
 /// Version 1. No letter of base32 is a `1`, so nothing that is all base32 is taken for a token.
 const PREFIX: &[u8; 2] = b"t1";
+/// The prefix and the letter of the kind.
+const HEAD_LEN: usize = PREFIX.len() + 1;
 const FIELDS_MAX: usize = 2 + 2 + 16 + 4 + STREAM_BYTES;
 const STREAM_BYTES: usize = 15;
 const CODE_BYTES: usize = 8;
@@ -72,13 +74,13 @@ impl FlowToken {
     pub fn emit(&self, key: Key, epoch: u32, out: &mut Vec<u8>) {
         let mut fields = Fields { bytes: [0; BYTES_MAX], len: 0 };
         let kind = self.put(epoch, &mut fields);
-        let code = code(key, kind, &fields.bytes[..fields.len]);
-        fields.put(&code.to_be_bytes());
-        out.extend_from_slice(PREFIX);
-        out.push(kind.letter());
-        let start = out.len();
-        out.resize(start + base32::text_len(fields.len), 0);
-        base32::encode(&fields.bytes[..fields.len], &mut out[start..]);
+        fields.put(&code(key, kind, fields.as_bytes()).to_be_bytes());
+        let mut text = [0; TOKEN_LEN_MAX];
+        let (head, rest) = text.split_at_mut(HEAD_LEN);
+        head[..PREFIX.len()].copy_from_slice(PREFIX);
+        head[PREFIX.len()] = kind.letter();
+        base32::encode(fields.as_bytes(), rest);
+        out.extend_from_slice(&text[..HEAD_LEN + base32::text_len(fields.len)]);
     }
 
     /// Reads the user part of a URI, as it stands there. `epoch` is that of this start.
@@ -218,6 +220,10 @@ struct Fields {
 }
 
 impl Fields {
+    fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+
     fn put(&mut self, bytes: &[u8]) {
         self.bytes[self.len..self.len + bytes.len()].copy_from_slice(bytes);
         self.len += bytes.len();

@@ -1,20 +1,22 @@
 //! Our branches: the Via parameter that says which transaction a response belongs to, by place and not by search.
 //!
-//! The text is the cookie `z9hG4bK` (RFC 3261 §8.1.1.7) and 44 characters of base32 over these bytes, most significant first:
+//! The text is the cookie `z9hG4bK` (RFC 3261 §8.1.1.7) and 44 characters of base32 over these bits, most significant first:
 //!
-//! | bytes | field |
+//! | bits | field |
 //! |---|---|
-//! | 2 | node |
-//! | 1 | shard |
-//! | 4 | slot; all ones for a request that left without a transaction |
-//! | 4 | generation of the slot |
-//! | 4 | epoch: a random number of this start |
-//! | 4 | loop hash (RFC 5393 §4.2) |
-//! | 8 | code over all of the above |
+//! | 16 | node |
+//! | 8 | shard |
+//! | 32 | slot; all ones for a request that left without a transaction |
+//! | 32 | generation of the slot |
+//! | 32 | epoch: a random number of this start |
+//! | 32 | loop hash (RFC 5393 §4.2) |
+//! | 64 | code over all of the above |
+//! | 4 | zero |
 
 use crate::flow::base32;
-use crate::flow::mac::{Key, Mac};
+use crate::flow::mac::Key;
 use crate::ids::{ShardId, TransactionId};
+use crate::storage::hash::HashKey;
 
 /// What a branch of ours says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,15 +45,10 @@ pub enum Stale {
 pub const COOKIE: &[u8] = b"z9hG4bK";
 
 /// Length of the text with the cookie.
-pub const BRANCH_LEN: usize = COOKIE.len() + base32::text_len(BRANCH_BYTES);
+pub const BRANCH_LEN: usize = COOKIE.len() + 44;
 
 /// The slot that names no transaction.
 pub const SLOT_NONE: u32 = u32::MAX;
-
-const FACT_BYTES: usize = 19;
-const BRANCH_BYTES: usize = FACT_BYTES + 8;
-
-const _: () = assert!(BRANCH_LEN - COOKIE.len() <= 64);
 
 impl Branch {
     /// The transaction that it names.
@@ -64,47 +61,62 @@ impl Branch {
 
     /// The whole text, cookie included.
     pub fn emit(&self, key: Key) -> [u8; BRANCH_LEN] {
-        let mut bytes = [0; BRANCH_BYTES];
-        bytes[0..2].copy_from_slice(&self.node.to_be_bytes());
-        bytes[2] = self.shard.0;
-        bytes[3..7].copy_from_slice(&self.slot.to_be_bytes());
-        bytes[7..11].copy_from_slice(&self.generation.to_be_bytes());
-        bytes[11..15].copy_from_slice(&self.epoch.to_be_bytes());
-        bytes[15..19].copy_from_slice(&self.loop_hash.to_be_bytes());
-        let code = key.mac(&bytes[..FACT_BYTES]);
-        bytes[19..27].copy_from_slice(&code.to_be_bytes());
+        let place = u128::from(self.node) << 104
+            | u128::from(self.shard.0) << 96
+            | u128::from(self.slot) << 64
+            | u128::from(self.generation) << 32
+            | u128::from(self.epoch);
+        let proof = u128::from(self.loop_hash) << 64 | u128::from(self.code(key));
         let mut text = [0; BRANCH_LEN];
-        let (cookie, rest) = text.split_at_mut(COOKIE.len());
-        cookie.copy_from_slice(COOKIE);
-        base32::encode(&bytes, rest);
+        text[..7].copy_from_slice(COOKIE);
+        text[7..15].copy_from_slice(&base32::encode_five((place >> 80) as u64));
+        text[15..23].copy_from_slice(&base32::encode_five((place >> 40) as u64));
+        text[23..31].copy_from_slice(&base32::encode_five(place as u64));
+        text[31..39].copy_from_slice(&base32::encode_five((proof >> 56) as u64));
+        text[39..47].copy_from_slice(&base32::encode_five((proof >> 16) as u64));
+        text[47..].copy_from_slice(&base32::encode_five((proof as u64 & 0xffff) << 24)[..4]);
         text
     }
 
     /// Reads the text of a branch parameter, as it came back in a response or is found in the Via of a request that looped.
     pub fn parse(text: &[u8], key: Key, epoch: u32) -> Result<Branch, Stale> {
+        let text: &[u8; BRANCH_LEN] = text.try_into().map_err(|_| Stale::NotOurs)?;
         // RFC 3261 §8.1.1.7 fixes the letters of the cookie, and a response returns our Via unchanged: no other case is ours.
-        let text = text.strip_prefix(COOKIE).ok_or(Stale::NotOurs)?;
-        let mut bytes = [0; BRANCH_BYTES];
-        if !base32::decode(text, &mut bytes) {
+        let (cookie, text) = text.split_first_chunk::<7>().expect("the length is fixed");
+        let (eights, last) = text.as_chunks::<8>();
+        let mut valid = cookie == COOKIE;
+        let mut five = |eight: [u8; 8]| {
+            let (five, five_valid) = base32::decode_five(eight);
+            valid &= five_valid;
+            u128::from(five)
+        };
+        let place = five(eights[0]) << 80 | five(eights[1]) << 40 | five(eights[2]);
+        let end = five([last[0], last[1], last[2], last[3], b'a', b'a', b'a', b'a']);
+        let proof = five(eights[3]) << 56 | five(eights[4]) << 16 | end >> 24;
+        // The last character holds one bit; its other four are zero in what we write.
+        if !valid || end & 0xff_ffff != 0 {
             return Err(Stale::NotOurs);
         }
-        let word = |at: usize| {
-            let four = bytes[at..].first_chunk().expect("fields lie inside the bytes");
-            u32::from_be_bytes(*four)
+        let branch = Branch {
+            node: (place >> 104) as u16,
+            shard: ShardId((place >> 96) as u8),
+            slot: (place >> 64) as u32,
+            generation: (place >> 32) as u32,
+            epoch: place as u32,
+            loop_hash: (proof >> 64) as u32,
         };
-        let code = bytes[FACT_BYTES..].first_chunk().expect("eight bytes follow the facts");
-        if key.mac(&bytes[..FACT_BYTES]) != u64::from_be_bytes(*code) {
+        if branch.code(key) != proof as u64 {
             return Err(Stale::Forged);
         }
-        let branch = Branch {
-            node: u16::from_be_bytes([bytes[0], bytes[1]]),
-            shard: ShardId(bytes[2]),
-            slot: word(3),
-            generation: word(7),
-            epoch: word(11),
-            loop_hash: word(15),
-        };
         if branch.epoch == epoch { Ok(branch) } else { Err(Stale::OtherEpoch(branch)) }
+    }
+
+    fn code(&self, key: Key) -> u64 {
+        key.mac_words([
+            u64::from(self.slot) << 32 | u64::from(self.generation),
+            u64::from(self.epoch) << 32 | u64::from(self.loop_hash),
+            u64::from(self.node) << 8 | u64::from(self.shard.0),
+        ])
     }
 }
 
@@ -122,19 +134,18 @@ pub struct LoopFacts<'a> {
 }
 
 /// The loop hash of a request. `routing`: the values of the other fields that decide the way, in their order: the Routes that remain,
-/// Proxy-Require, Proxy-Authorization.
-pub fn loop_hash<'a>(key: Key, facts: &LoopFacts<'_>, routing: impl IntoIterator<Item = &'a [u8]>) -> u32 {
-    let mut mac = Mac::new(key);
-    mac.field(facts.request_uri);
-    mac.field(facts.call_id);
-    mac.field(facts.from_tag);
-    mac.field(facts.to_tag);
-    mac.word(u64::from(facts.cseq));
-    for value in routing {
-        mac.field(value);
-    }
-    let code = mac.finish();
-    (code >> 32) as u32 ^ code as u32
+/// Proxy-Require, Proxy-Authorization. It is compared with hashes of this node only; on the wire the
+/// branch's code covers it.
+pub fn loop_hash<'a>(
+    hash: &HashKey,
+    facts: &LoopFacts<'_>,
+    routing: impl IntoIterator<Item = &'a [u8]>,
+) -> u32 {
+    let cseq = facts.cseq.to_be_bytes();
+    let own =
+        hash.hash_parts(&[b"loop", facts.request_uri, facts.call_id, facts.from_tag, facts.to_tag, &cseq]);
+    let all = routing.into_iter().fold(own, |all, value| hash.hash_parts(&[&all.to_be_bytes(), value]));
+    (all >> 32) as u32 ^ all as u32
 }
 
 #[cfg(test)]
@@ -233,7 +244,7 @@ mod tests {
 
     #[test]
     fn loop_hash_depends_on_each_field_and_on_the_key() {
-        let key = Keys::derive(&[7; 32]).loop_hash;
+        let key = &HashKey::new([1, 2, 3, 4]);
         let facts = LoopFacts {
             request_uri: b"sip:alice@example.com",
             call_id: b"c1",
@@ -256,7 +267,7 @@ mod tests {
             ("no routes", loop_hash(key, &facts, [])),
             ("order", loop_hash(key, &facts, swapped)),
             ("joined", loop_hash(key, &facts, joined)),
-            ("key", loop_hash(Keys::derive(&[8; 32]).loop_hash, &facts, routes)),
+            ("key", loop_hash(&HashKey::new([1, 2, 3, 5]), &facts, routes)),
         ] {
             assert_ne!(base, other, "{name}");
         }
