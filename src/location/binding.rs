@@ -21,9 +21,11 @@ pub struct Binding<'a> {
     pub contact: &'a [u8],
     /// The URI in `contact`.
     pub uri: Span,
+    /// The parameter `;expires=…` in `contact`, with its semicolon and what stands before that; empty when there is none. What a response says comes from `expires`.
+    pub expires_param: Span,
     /// Thousandths; 1000 when the Contact has none.
     pub q: u16,
-    /// The value of `+sip.instance` in `contact`, without quotes (RFC 5626 §4.1); empty when there is none.
+    /// The value of `+sip.instance` in `contact`, without quotes and angle brackets (RFC 5626 §4.1); empty when there is none.
     pub instance: Span,
     /// RFC 5626 §4.2; 0 when there is none (a reg-id is at least 1).
     pub reg_id: u32,
@@ -53,6 +55,12 @@ impl<'a> Binding<'a> {
 
     pub fn instance(&self) -> Option<&'a [u8]> {
         (self.instance.len > 0).then(|| self.instance.of(self.contact))
+    }
+
+    /// The Contact value without its `expires` parameter, in two pieces.
+    pub fn contact_without_expires(&self) -> (&'a [u8], &'a [u8]) {
+        let (head, rest) = self.contact.split_at(self.expires_param.start as usize);
+        (head, &rest[self.expires_param.len as usize..])
     }
 
     pub fn reg_id(&self) -> Option<u32> {

@@ -3,7 +3,11 @@
 //! A binding's number says its size class and its place there, so the record and its text are both found by arithmetic, and both
 //! are fetched from memory at once. A slot whose binding is gone keeps what the expiry wheel still knows about it (`armed_s`, `wheel_entries`).
 
-use crate::flow::Flow;
+use core::net::{IpAddr, Ipv4Addr};
+
+use crate::flow::{Address, Flow};
+use crate::ids::{ConnectionId, EndpointId, ShardId};
+use crate::limits::SHARDS_MAX;
 use crate::location::{Aor, Binding, Span};
 use crate::storage::chunks::{CHUNK_LEN, Chunks};
 use crate::time::Instant;
@@ -49,6 +53,8 @@ const CLASS_BYTES: [usize; 32] = [
 const CLASS_SHIFT: u32 = 27;
 const NUMBER_MAX: u32 = (1 << CLASS_SHIFT) - 1;
 pub(super) const NONE: u32 = u32::MAX;
+/// No shard has this number.
+const NO_CONNECTION: u8 = SHARDS_MAX as u8;
 
 const _: () = assert!(CLASS_BYTES.len() << CLASS_SHIFT == 1 << 32);
 const _: () = assert!(size_of::<Record>() <= 112, "a million bindings pay for each byte");
@@ -63,7 +69,9 @@ pub(super) struct Record {
     pub aor_hash: u64,
     branch_hash: u64,
     pub expires: Instant,
-    flow: Flow,
+    remote: Address,
+    connection_slot: u32,
+    connection_generation: u32,
     /// The next binding of the AOR, or the next free slot.
     pub next: u32,
     /// Second of Unix time at which the earliest entry of the wheel for this slot fires; 0 when it has none.
@@ -77,8 +85,12 @@ pub(super) struct Record {
     path_len: u16,
     uri: Span,
     instance: Span,
+    expires_param: Span,
     q: u16,
     node: u16,
+    endpoint: EndpointId,
+    /// Of the connection; `NO_CONNECTION` for UDP.
+    connection_shard: u8,
     /// Entries of the wheel that name this slot, stale ones included.
     pub wheel_entries: u8,
     pub is_used: bool,
@@ -131,13 +143,14 @@ impl Records {
             aor: Aor::new(aor),
             contact,
             uri: record.uri,
+            expires_param: record.expires_param,
             q: record.q,
             instance: record.instance,
             reg_id: record.reg_id,
             call_id,
             cseq: record.cseq,
             branch_hash: record.branch_hash,
-            flow: record.flow,
+            flow: record.flow(),
             rings_by_flow: record.rings_by_flow,
             path: &rest[..record.path_len as usize],
             expires: record.expires,
@@ -200,6 +213,7 @@ impl Records {
         record.path_len = binding.path.len() as u16;
         record.uri = binding.uri;
         record.instance = binding.instance;
+        record.expires_param = binding.expires_param;
         record.refresh(binding);
     }
 
@@ -263,10 +277,9 @@ impl Record {
         aor_hash: 0,
         branch_hash: 0,
         expires: Instant::NEVER,
-        flow: Flow::udp(
-            crate::ids::EndpointId(0),
-            crate::flow::Address::new(core::net::IpAddr::V4(core::net::Ipv4Addr::UNSPECIFIED), 0),
-        ),
+        remote: Address::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0),
+        connection_slot: 0,
+        connection_generation: 0,
         next: NONE,
         armed_s: 0,
         refreshed_s: 0,
@@ -278,17 +291,36 @@ impl Record {
         path_len: 0,
         uri: Span { start: 0, len: 0 },
         instance: Span { start: 0, len: 0 },
+        expires_param: Span { start: 0, len: 0 },
         q: 0,
         node: 0,
+        endpoint: EndpointId(0),
+        connection_shard: NO_CONNECTION,
         wheel_entries: 0,
         is_used: false,
         rings_by_flow: false,
     };
 
+    fn flow(&self) -> Flow {
+        let connection = (self.connection_shard != NO_CONNECTION).then_some(ConnectionId {
+            slot: self.connection_slot,
+            generation: self.connection_generation,
+            shard: ShardId(self.connection_shard),
+        });
+        Flow { remote: self.remote, endpoint: self.endpoint, connection }
+    }
+
     fn refresh(&mut self, binding: &Binding<'_>) {
         self.branch_hash = binding.branch_hash;
         self.expires = binding.expires;
-        self.flow = binding.flow;
+        self.remote = binding.flow.remote;
+        self.endpoint = binding.flow.endpoint;
+        self.connection_shard = NO_CONNECTION;
+        if let Some(connection) = binding.flow.connection {
+            self.connection_slot = connection.slot;
+            self.connection_generation = connection.generation;
+            self.connection_shard = connection.shard.0;
+        }
         self.refreshed_s = binding.refreshed_s;
         self.cseq = binding.cseq;
         self.reg_id = binding.reg_id;

@@ -36,6 +36,7 @@ impl Row {
             aor: Aor::new(self.aor.as_bytes()),
             contact: self.contact.as_bytes(),
             uri: Span { start: 1, len: uri_len as u16 },
+            expires_param: Span::default(),
             q: 700,
             instance: Span::default(),
             reg_id: 0,
