@@ -55,6 +55,8 @@ pub(super) fn scan_host<'a>(runs: &mut Runs<'a>, at: usize) -> Result<(Host<'a>,
     // RFC 3261 §25.1: the last label of a name begins with a letter, so what ends in a digit is usually an address.
     match name.last() {
         None => Err(Flaw::at(FlawKind::Host, end)),
+        // The dot of a rooted name follows a label.
+        Some(b'.') if matches!(name, [b'.'] | [.., b'.', b'.']) => Err(Flaw::at(FlawKind::Host, end - 1)),
         Some(b'0'..=b'9') => Ok((parse_v4(name).map_or(Host::Name(name), Host::V4), end)),
         Some(_) => Ok((Host::Name(name), end)),
     }
@@ -129,6 +131,8 @@ mod tests {
             ("[2001:db8::10]", v6("2001:db8::10")),
             ("[::ffff:192.0.2.10]", v6("::ffff:192.0.2.10")),
             ("[0000:0000:0000:0000:0000:ffff:255.255.255.255]", v6("::ffff:255.255.255.255")),
+            (".", None),
+            ("a..", None),
             ("[2001:db8::10", None),
             ("[192.0.2.1]", None),
             ("[fe80::1%eth0]", None),

@@ -21,6 +21,8 @@ pub mod date;
 pub mod flaw;
 pub mod host;
 pub mod list;
+#[cfg(test)]
+mod mutation_tests;
 pub mod name_addr;
 pub mod number;
 pub mod octet;

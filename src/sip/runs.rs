@@ -31,11 +31,12 @@ impl<'a> Runs<'a> {
     }
 
     /// The first position at or after `at` whose byte is in none of the `classes`; the length of the value when there is none.
-    /// `at` must not be before where the reading began.
+    /// Going back is fine, and costs a window.
     #[inline(always)]
     pub fn end(&mut self, mut at: usize, classes: u8) -> usize {
         while at < self.bytes.len() {
-            if at - self.base >= WINDOW {
+            // A position before the window wraps round to one far behind it.
+            if at.wrapping_sub(self.base) >= WINDOW {
                 self.base = at;
                 self.stops = next_stops_at(self.bytes, at);
             }
