@@ -48,7 +48,7 @@ pub fn owner_of(facts: &OwnerFacts<'_>, hash: &HashKey, shards: u8) -> Option<Sh
 /// Cuts the range of the hash into `shards` equal parts: the upper bits choose the shard, so that the lower ones, which choose the place in
 /// that shard's tables, stay evenly spread.
 fn shard_of(hash: u64, shards: u8) -> ShardId {
-    ShardId((u128::from(hash) * u128::from(shards) >> 64) as u8)
+    ShardId(((u128::from(hash) * u128::from(shards)) >> 64) as u8)
 }
 
 #[cfg(test)]

@@ -85,7 +85,8 @@ mod tests {
         let none = KeyFacts { branch: Some(b"1"), via: b"SIP/2.0/UDP h;branch=1", ..NEW };
         let default_port = KeyFacts { port: None, ..NEW };
         // What differs, first request, second request, whether they are of one transaction.
-        let rows: &[(&str, (&[u8], KeyFacts<'_>), (&[u8], KeyFacts<'_>), bool)] = &[
+        type Arrived = (&'static [u8], KeyFacts<'static>);
+        let rows: &[(&str, Arrived, Arrived, bool)] = &[
             ("nothing", (b"INVITE", NEW), (b"INVITE", NEW), true),
             ("ACK to a non-2xx", (b"INVITE", NEW), (b"ACK", KeyFacts { to_tag: b"t", ..NEW }), true),
             ("CANCEL", (b"INVITE", NEW), (b"CANCEL", NEW), false),
