@@ -27,7 +27,7 @@
 //!                    +----------------------+
 //! ```
 //!
-//! A transport error is told to the TU and changes no state: the next retransmission may pass, and H or L ends the rest (RFC 6026 §8.9).
+//! A transport error is told to the TU and changes no state: the next retransmission may pass, and H or L ends the rest (RFC 6026 §8.8).
 //! The TU sends the 100 at once, as an ordinary provisional response.
 
 use crate::transaction::step::{Effects, Step};

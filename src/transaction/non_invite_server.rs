@@ -27,7 +27,7 @@
 //!
 //! A 408 is never sent (RFC 4320 §4.2): when the TU has nothing to say, it abandons the transaction in silence. A 100 is not allowed over
 //! UDP before the client's timer E has reached T2, and is due then over any transport (§4.1); the timer `Trying` marks that moment. A
-//! transport error is told to the TU and changes no state (RFC 6026 §8.9).
+//! transport error is told to the TU and changes no state (RFC 6026 §8.8).
 
 use crate::transaction::step::{Effects, Step};
 use crate::transaction::timer::Timer;
