@@ -10,7 +10,7 @@ use super::runs::Runs;
 use super::{number, uri};
 
 /// One name-addr or addr-spec with the parameters that belong to the header.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct NameAddr<'a> {
     /// As it stands, quotes included and white space around it not; empty when there is none.
     pub display: &'a [u8],
@@ -20,17 +20,15 @@ pub struct NameAddr<'a> {
     pub params: Params<'a>,
     /// True when the URI stands in angle brackets. Without them, what follows a `;` belongs to the header (§20.10).
     pub bracketed: bool,
-    slots: Slots<'a>,
+    slots: [Slot; SLOTS],
 }
 
-/// The parameters that registrars and dialogs ask for, as they stand; a flag has an empty value.
+/// Where the value of a parameter lies in `params`; both are 0 when it is not there. A flag has an empty value. Small, because addresses are
+/// moved often and asked little.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-struct Slots<'a> {
-    tag: Option<&'a [u8]>,
-    q: Option<&'a [u8]>,
-    expires: Option<&'a [u8]>,
-    instance: Option<&'a [u8]>,
-    reg_id: Option<&'a [u8]>,
+struct Slot {
+    start: u16,
+    end: u16,
 }
 
 /// One element of a Contact header.
@@ -53,7 +51,8 @@ impl<'a> NameAddr<'a> {
     /// Parses one whole value or list element.
     #[inline]
     pub fn parse(value: &'a [u8]) -> Result<NameAddr<'a>, Flaw> {
-        let (address, stop) = scan_address(value, 0)?;
+        let mut address = NameAddr::default();
+        let stop = scan_address(value, 0, &mut address)?;
         if stop != value.len() {
             return Err(Flaw::at(FlawKind::Trailing, stop));
         }
@@ -63,7 +62,8 @@ impl<'a> NameAddr<'a> {
     /// Parses the first element of a list, and returns what stands behind its comma (`None` after the last one).
     #[inline]
     pub fn parse_first(value: &'a [u8]) -> Result<(NameAddr<'a>, Option<&'a [u8]>), Flaw> {
-        let (address, stop) = scan_address(value, 0)?;
+        let mut address = NameAddr::default();
+        let stop = scan_address(value, 0, &mut address)?;
         Ok((address, value.get(stop + 1..)))
     }
 
@@ -73,8 +73,8 @@ impl<'a> NameAddr<'a> {
     }
 
     /// The tag of From and To.
-    pub const fn tag(&self) -> Option<&'a [u8]> {
-        self.slots.tag
+    pub fn tag(&self) -> Option<&'a [u8]> {
+        self.slot(TAG)
     }
 
     /// The display name without its quotes; escapes inside stay.
@@ -89,19 +89,19 @@ impl<'a> NameAddr<'a> {
 
     /// The `expires` parameter in seconds. One that is no number counts as 3600 (§10.2.1.1).
     pub fn expires_s(&self) -> Option<u32> {
-        Some(number::parse_delta_seconds(self.slots.expires?).unwrap_or(EXPIRES_MALFORMED_S))
+        Some(number::parse_delta_seconds(self.slot(EXPIRES)?).unwrap_or(EXPIRES_MALFORMED_S))
     }
 
     /// The `q` parameter in thousandths. A flaw counts from the start of `params`.
     pub fn q(&self) -> Result<Option<u16>, Flaw> {
-        let Some(text) = self.slots.q else { return Ok(None) };
+        let Some(text) = self.slot(Q) else { return Ok(None) };
         let flawed = |flaw: Flaw| flaw.behind(octet::offset_in(self.params.bytes(), text));
         number::parse_q(text).map(Some).map_err(flawed)
     }
 
     /// The `+sip.instance` parameter (RFC 5626 §4.1) without its quotes and angle brackets, as `urn:uuid:…`.
     pub fn instance(&self) -> Option<&'a [u8]> {
-        match self.slots.instance? {
+        match self.slot(INSTANCE)? {
             [b'"', b'<', urn @ .., b'>', b'"'] if !urn.is_empty() => Some(urn),
             _ => None,
         }
@@ -109,8 +109,13 @@ impl<'a> NameAddr<'a> {
 
     /// The `reg-id` parameter, 1 to 2^31-1 (RFC 5626 §4.2). Others count as none.
     pub fn reg_id(&self) -> Option<u32> {
-        let id = number::parse_u32(self.slots.reg_id?).ok()?;
+        let id = number::parse_u32(self.slot(REG_ID)?).ok()?;
         (1..1 << 31).contains(&id).then_some(id)
+    }
+
+    fn slot(&self, index: usize) -> Option<&'a [u8]> {
+        let Slot { start, end } = self.slots[index];
+        if end == 0 { None } else { Some(&self.params.bytes()[usize::from(start)..usize::from(end)]) }
     }
 }
 
@@ -131,8 +136,9 @@ impl<'a> Iterator for Addresses<'a> {
         if self.done {
             return None;
         }
-        match scan_address(self.value, self.at) {
-            Ok((address, stop)) => {
+        let mut address = NameAddr::default();
+        match scan_address(self.value, self.at, &mut address) {
+            Ok(stop) => {
                 self.done = stop >= self.value.len();
                 self.at = stop + 1;
                 Some(Ok(address))
@@ -145,12 +151,21 @@ impl<'a> Iterator for Addresses<'a> {
     }
 }
 
+/// The parameters that registrars and dialogs ask for, by their index in `slots`.
+const SLOTS: usize = 5;
+const TAG: usize = 0;
+const Q: usize = 1;
+const EXPIRES: usize = 2;
+const INSTANCE: usize = 3;
+const REG_ID: usize = 4;
+
 /// What an `expires` parameter that is no number counts as (RFC 3261 §10.2.1.1).
 const EXPIRES_MALFORMED_S: u32 = 3600;
 
-/// The address that begins at `at`, and the position of the comma behind it, or the length of the value.
+/// Reads the address that begins at `at` into `address`, where it is not moved again, and returns the position of the comma behind it, or the
+/// length of the value.
 #[inline(always)]
-fn scan_address(value: &[u8], at: usize) -> Result<(NameAddr<'_>, usize), Flaw> {
+fn scan_address<'a>(value: &'a [u8], at: usize, address: &mut NameAddr<'a>) -> Result<usize, Flaw> {
     let start = octet::skip_white(value, at);
     let mut runs = Runs::new(value, start);
     let (display, open) = match value.get(start) {
@@ -168,7 +183,7 @@ fn scan_address(value: &[u8], at: usize) -> Result<(NameAddr<'_>, usize), Flaw> 
         Some(_) => {
             let end = runs.end(start, TOKEN);
             if value.get(end) == Some(&b':') && end > start {
-                return scan_bare(&mut runs, start);
+                return scan_bare(&mut runs, start, address);
             }
             // RFC 4475 §3.1.1.6: no space is needed between the last token and the bracket.
             let open = runs.end(end, TOKEN | octet::WHITE);
@@ -187,11 +202,14 @@ fn scan_address(value: &[u8], at: usize) -> Result<(NameAddr<'_>, usize), Flaw> 
         [first, ..] if octet::is(*first, octet::WHITE) => return Err(Flaw::at(FlawKind::Scheme, open + 1)),
         _ => {}
     }
-    finish(&mut runs, display, uri, close + 1, true)
+    address.display = display;
+    address.uri = uri;
+    address.bracketed = true;
+    scan_params(&mut runs, close + 1, address)
 }
 
 /// An addr-spec without brackets: it ends at white space, `;` or the end. A URI with `?` or a comma would have needed them (§20).
-fn scan_bare<'a>(runs: &mut Runs<'a>, start: usize) -> Result<(NameAddr<'a>, usize), Flaw> {
+fn scan_bare<'a>(runs: &mut Runs<'a>, start: usize, address: &mut NameAddr<'a>) -> Result<usize, Flaw> {
     let value = runs.bytes();
     let mut end = start;
     while let Some(&byte) = value.get(end) {
@@ -203,40 +221,39 @@ fn scan_bare<'a>(runs: &mut Runs<'a>, start: usize) -> Result<(NameAddr<'a>, usi
             _ => end += 1,
         }
     }
-    finish(runs, &value[start..start], &value[start..end], end, false)
+    address.uri = &value[start..end];
+    scan_params(runs, end, address)
 }
 
+/// Reads the parameters of the header that begin at `at`.
 #[inline(always)]
-fn finish<'a>(
-    runs: &mut Runs<'a>,
-    display: &'a [u8],
-    uri: &'a [u8],
-    at: usize,
-    bracketed: bool,
-) -> Result<(NameAddr<'a>, usize), Flaw> {
+fn scan_params<'a>(runs: &mut Runs<'a>, at: usize, address: &mut NameAddr<'a>) -> Result<usize, Flaw> {
     let value = runs.bytes();
-    let mut slots = Slots::default();
+    let mut slots = [Slot::default(); SLOTS];
     let tail = params::scan_tail(runs, at, |name, text| {
-        let slot = match name.len() {
-            1 if octet::is_word(name, b"q") => &mut slots.q,
-            3 if octet::is_word(name, b"tag") => &mut slots.tag,
-            6 if octet::is_word(name, b"reg-id") => &mut slots.reg_id,
-            7 if octet::is_word(name, b"expires") => &mut slots.expires,
-            13 if octet::is_word(name, b"+sip.instance") => &mut slots.instance,
+        let index = match name.len() {
+            1 if octet::is_word(name, b"q") => Q,
+            3 if octet::is_word(name, b"tag") => TAG,
+            6 if octet::is_word(name, b"reg-id") => REG_ID,
+            7 if octet::is_word(name, b"expires") => EXPIRES,
+            13 if octet::is_word(name, b"+sip.instance") => INSTANCE,
             _ => return Ok(()),
         };
-        if slot.is_some() {
+        if slots[index].end != 0 {
             return Err(FlawKind::RepeatedParam);
         }
-        *slot = Some(text.unwrap_or(&name[name.len()..]));
+        // A tag is what dialogs are found by: there is no empty one.
+        if index == TAG && text.is_none() {
+            return Err(FlawKind::ParamValue);
+        }
+        let text = text.unwrap_or(&name[name.len()..]);
+        let start = octet::offset_in(value, text) - at;
+        slots[index] = Slot { start: start as u16, end: (start + text.len()) as u16 };
         Ok(())
     })?;
-    // A tag is what dialogs are found by: there is no empty one.
-    if slots.tag.is_some_and(<[u8]>::is_empty) {
-        return Err(Flaw::at(FlawKind::ParamValue, tail.end));
-    }
-    let params = Params::proved(&value[at..tail.end]);
-    Ok((NameAddr { display, uri, params, bracketed, slots }, tail.stop))
+    address.slots = slots;
+    address.params = Params::proved(&value[at..tail.end]);
+    Ok(tail.stop)
 }
 
 #[cfg(test)]

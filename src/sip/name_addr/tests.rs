@@ -114,7 +114,7 @@ fn flaws_are_found_where_they_are() {
         ("<sip:a@b> x", FlawKind::Trailing, 10),
         ("\"Joe\" <sip:joe@example.org>;;;;", FlawKind::ParamName, 28),
         ("<sip:a@b>;tag=1;tag=2", FlawKind::RepeatedParam, 16),
-        ("<sip:a@b>;tag", FlawKind::ParamValue, 13),
+        ("<sip:a@b>;tag", FlawKind::ParamValue, 10),
         ("*", FlawKind::DisplayName, 1),
     ] {
         assert_eq!(parse(value), Err(Flaw::at(kind, offset)), "{value:?}");
