@@ -167,13 +167,12 @@ const EXPIRES_MALFORMED_S: u32 = 3600;
 #[inline(always)]
 fn scan_address<'a>(value: &'a [u8], at: usize, address: &mut NameAddr<'a>) -> Result<usize, Flaw> {
     let start = octet::skip_white(value, at);
-    let mut runs = Runs::new(value, start);
     let (display, open) = match value.get(start) {
         None => return Err(Flaw::at(FlawKind::Empty, start)),
         Some(b',') => return Err(Flaw::at(FlawKind::EmptyElement, start)),
         Some(b'<') => (&value[start..start], start),
         Some(b'"') => {
-            let end = runs.end_of_quoted(start).ok_or(Flaw::at(FlawKind::UnbalancedQuote, start))?;
+            let end = octet::end_of_quoted(value, start).ok_or(Flaw::at(FlawKind::UnbalancedQuote, start))?;
             let open = octet::skip_white(value, end);
             if value.get(open) != Some(&b'<') {
                 return Err(Flaw::at(FlawKind::DisplayName, open));
@@ -181,12 +180,12 @@ fn scan_address<'a>(value: &'a [u8], at: usize, address: &mut NameAddr<'a>) -> R
             (&value[start..end], open)
         }
         Some(_) => {
-            let end = runs.end(start, TOKEN);
+            let end = octet::end_of_run(value, start, TOKEN);
             if value.get(end) == Some(&b':') && end > start {
-                return scan_bare(&mut runs, start, address);
+                return scan_bare(value, start, address);
             }
             // RFC 4475 §3.1.1.6: no space is needed between the last token and the bracket.
-            let open = runs.end(end, TOKEN | octet::WHITE);
+            let open = octet::end_of_run(value, end, TOKEN | octet::WHITE);
             if value.get(open) != Some(&b'<') {
                 return Err(Flaw::at(FlawKind::DisplayName, open));
             }
@@ -205,12 +204,11 @@ fn scan_address<'a>(value: &'a [u8], at: usize, address: &mut NameAddr<'a>) -> R
     address.display = display;
     address.uri = uri;
     address.bracketed = true;
-    scan_params(&mut runs, close + 1, address)
+    scan_params(value, close + 1, address)
 }
 
 /// An addr-spec without brackets: it ends at white space, `;` or the end. A URI with `?` or a comma would have needed them (§20).
-fn scan_bare<'a>(runs: &mut Runs<'a>, start: usize, address: &mut NameAddr<'a>) -> Result<usize, Flaw> {
-    let value = runs.bytes();
+fn scan_bare<'a>(value: &'a [u8], start: usize, address: &mut NameAddr<'a>) -> Result<usize, Flaw> {
     let mut end = start;
     while let Some(&byte) = value.get(end) {
         match byte {
@@ -222,15 +220,17 @@ fn scan_bare<'a>(runs: &mut Runs<'a>, start: usize, address: &mut NameAddr<'a>) 
         }
     }
     address.uri = &value[start..end];
-    scan_params(runs, end, address)
+    scan_params(value, end, address)
 }
 
 /// Reads the parameters of the header that begin at `at`.
 #[inline(always)]
-fn scan_params<'a>(runs: &mut Runs<'a>, at: usize, address: &mut NameAddr<'a>) -> Result<usize, Flaw> {
-    let value = runs.bytes();
+fn scan_params<'a>(value: &'a [u8], at: usize, address: &mut NameAddr<'a>) -> Result<usize, Flaw> {
+    if at == value.len() {
+        return Ok(at);
+    }
     let mut slots = [Slot::default(); SLOTS];
-    let tail = params::scan_tail(runs, at, |name, text| {
+    let tail = params::scan_tail(&mut Runs::new(value, at), at, |name, text| {
         let index = match name.len() {
             1 if octet::is_word(name, b"q") => Q,
             3 if octet::is_word(name, b"tag") => TAG,

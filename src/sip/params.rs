@@ -168,7 +168,7 @@ pub(super) fn scan_tail<'a>(
         if value.get(equal) == Some(&b'=') {
             let start = octet::skip_white(value, equal + 1);
             if value.get(start) == Some(&b'"') {
-                at = runs.end_of_quoted(start).ok_or(Flaw::at(FlawKind::UnbalancedQuote, start))?;
+                at = octet::end_of_quoted(value, start).ok_or(Flaw::at(FlawKind::UnbalancedQuote, start))?;
             } else {
                 at = runs.end(start, PARAM_VALUE);
                 if at == start {

@@ -53,20 +53,6 @@ impl<'a> Runs<'a> {
         }
         at
     }
-
-    /// The position after the closing quote of the quoted string that opens at `at`; `None` when nothing closes it.
-    #[inline(always)]
-    pub fn end_of_quoted(&mut self, at: usize) -> Option<usize> {
-        let mut at = at + 1;
-        loop {
-            at = self.end(at, HOST);
-            match self.bytes.get(at)? {
-                b'"' => return Some(at + 1),
-                b'\\' => at += 2,
-                _ => at += 1,
-            }
-        }
-    }
 }
 
 /// Bytes of a window.
@@ -85,11 +71,14 @@ fn stops_at(bytes: &[u8], at: usize) -> u64 {
     let mut stops = 0u64;
     for block in 0..WINDOW / WORD_BLOCK {
         let wanted = at + block * WORD_BLOCK;
+        if wanted >= len {
+            break;
+        }
         // A block that would reach behind the end is read from its last sixteen bytes, and shifted to where it was wanted.
         let start = wanted.min(last);
         let piece: &[u8; WORD_BLOCK] =
             bytes[start..].first_chunk().expect("`start` is sixteen bytes before the end or earlier");
-        let shift = (wanted - start).min(WORD_BLOCK) as u32;
+        let shift = wanted - start;
         stops |= u64::from(word_stops(piece)) >> shift << (block * WORD_BLOCK);
     }
     stops | behind_end(len, at)
