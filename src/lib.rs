@@ -5,6 +5,7 @@
 // Floor 0: bounds with their reasons, names for things, time, storage.
 pub mod ids;
 pub mod limits;
+pub mod random;
 pub mod storage;
 pub mod time;
 

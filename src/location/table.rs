@@ -61,6 +61,11 @@ impl Table {
         self.len == 0
     }
 
+    /// AORs that have bindings.
+    pub fn aor_count(&self) -> u32 {
+        self.index.len()
+    }
+
     pub fn options(&self) -> &Options {
         &self.options
     }

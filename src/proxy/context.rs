@@ -4,7 +4,7 @@
 //! Nothing here sends, stores bytes or arms timers. A context has at most `limits::TARGETS_MAX` forks.
 
 use crate::flow::Flow;
-use crate::ids::{ContextId, EndpointId, ForkId, TransactionId};
+use crate::ids::{ConnectionId, ContextId, EndpointId, ForkId, TransactionId};
 use crate::proxy::best_response;
 use crate::storage::buffers::BufferId;
 use crate::time::Instant;
@@ -79,8 +79,12 @@ pub struct Fork {
     /// Request-URI and Path, as `proxy::target` lays them out.
     pub target: BufferId,
     pub way: Way,
+    /// The status that a transport error counts as.
+    pub failure: u16,
     /// Timer C; moved on by each provisional above 100 (§16.7 step 2).
     pub timer_c: Instant,
+    /// The connection that it was sent by, while it lives.
+    pub sent_by: Option<ConnectionId>,
 }
 
 /// How a fork's request travels.

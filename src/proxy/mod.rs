@@ -2,4 +2,9 @@
 
 pub mod best_response;
 pub mod context;
+pub mod hop_by_hop;
+pub mod identity;
+pub mod next_hop;
 pub mod refusal;
+pub mod request;
+pub mod route;

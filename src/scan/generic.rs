@@ -44,9 +44,11 @@ pub(super) fn scan_head<V: Vectors, S: Sink>(vectors: V, bytes: &[u8], sink: &mu
             let bit = lf.trailing_zeros();
             lf &= lf - 1;
             let at = base + bit as usize;
-            let has_cr = at > 0 && bytes[at - 1] == b'\r';
-            suspect |= u64::from(!has_cr);
-            let end = at - usize::from(has_cr);
+            let mut end = at.wrapping_sub(1);
+            if bytes.get(end) != Some(&b'\r') {
+                suspect = 1;
+                end = at;
+            }
             let after = at + 1;
             let mut line = Line { start, colon, end, next: after };
             if colon - start >= BLOCK {

@@ -1,44 +1,143 @@
 //! The deterministic core: inputs in, outbox out. The only place that performs what policy decided.
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `receive` | a message arrives: parsed, given to its owner or served here |
+//! | `request` | a request of ours: retransmission, ACK, CANCEL, or a new one and where it belongs |
+//! | `answer` | responses that tine makes itself |
+//! | `register` | REGISTER |
+//! | `fork` | a response context and its forks begin |
+//! | `response` | what devices answer, and what the caller is told |
+//! | `cancel` | CANCEL to forks |
+//! | `timer` | what falls due |
+//! | `stream` | connections that open, close and fail |
+//! | `transmit` | bytes leave, or are kept to leave again |
+//!
+//! The methods that the shell, or a simulator, calls are all in this file.
 
+mod answer;
+mod cancel;
 pub mod counters;
+mod fork;
 pub mod input;
+pub mod options;
 pub mod outbox;
 pub mod owner;
 pub mod port;
+mod receive;
+mod register;
+mod request;
+mod response;
+mod stream;
+mod timer;
+mod transmit;
 
-use crate::flow::Endpoint;
-use crate::ids::ShardId;
-use crate::time::Instant;
+pub use options::Options;
+
+use crate::flow::Flow;
+use crate::flow::mac::Keys;
+use crate::guard::source_rate::SourceRateTable;
+use crate::ids::{ConnectionId, ContextId, ForkId, ShardId, TransactionId};
+use crate::location;
+use crate::proxy::context::{Fork, ResponseContext};
+use crate::proxy::identity::Identity;
+use crate::random::Prng;
+use crate::registrar::Registrar;
+use crate::sip::edit::EditList;
+use crate::sip::index::Index;
+use crate::storage::buffers::Buffers;
+use crate::storage::hash::HashKey;
+use crate::storage::table::Table as Slots;
+use crate::time::queue::TimerQueue;
+use crate::time::{Duration, Instant};
+use crate::transaction::table::{Kind, Table as TransactionTable};
 use counters::Counters;
-use input::Input;
-use outbox::Outbox;
-
-/// What one shard needs to know. The same on every shard of a node, `shard` apart.
-#[derive(Clone, Debug)]
-pub struct Options {
-    pub shard: ShardId,
-    /// Shards of this node, 1 to `limits::SHARDS_MAX`.
-    pub shards: u8,
-    /// The key file's bytes, or bytes drawn at start: branches, flow tokens and stateless tags are authenticated with keys derived from it.
-    pub key: [u8; 32],
-    /// Drawn at each start; tells state of this process from that of an earlier one.
-    pub epoch: u32,
-    /// What randomness the shard uses (granted expiries, tags) is drawn from this.
-    pub seed: u64,
-    /// Indexed by `EndpointId`; the same order on every shard.
-    pub endpoints: Vec<Endpoint>,
-}
+use input::{Command, Input};
+use outbox::{Outbox, ShardMessage, Transmit};
 
 /// One core's tables and rules. Its owner calls `on_input` for each input of a batch, with the batch's `now`; then `on_deadline` when
 /// `next_deadline` has been reached; then drains the outbox, once.
 pub struct Shard {
-    counters: Counters,
     options: Options,
+    identity: Identity,
+    keys: Keys,
+    hash: HashKey,
+    counters: Counters,
+    is_draining: bool,
+    /// Taken out while a message is being looked at.
+    index: Option<Box<Index>>,
+    /// For messages that were kept: a request or a response that is looked at while another one is.
+    kept_index: Option<Box<Index>>,
+    edits: EditList,
+    /// Texts on their way into a message: an AOR, Record-Route lines, the registrar's lines.
+    scratch: Vec<u8>,
+    aor: Vec<u8>,
+    /// A target's text, and a message that was kept, while they are looked at.
+    text: Vec<u8>,
+    again: Vec<u8>,
+    /// Header lines of an answer of our own: Server, and what belongs to it.
+    lines: Vec<u8>,
+    targets: Vec<fork::Target>,
+    buffers: Buffers,
+    transactions: TransactionTable,
+    contexts: Slots<ResponseContext>,
+    forks: Slots<Fork>,
+    location: location::Table,
+    rates: SourceRateTable,
+    registrar: Registrar,
+    prng: Prng,
+    /// Timer C of the forks: an entry for each time that it was set.
+    timers_c: TimerQueue<ForkId>,
+    /// 64·T1 after a CANCEL: the INVITE is given up (RFC 3261 §9.1).
+    abandons: TimerQueue<TransactionId>,
+    abandon_after: Duration,
+    /// Forks by the connection that they were sent by.
+    on_connection: crate::storage::index::Index,
+    /// Connections that this shard opened.
+    opened: Vec<Flow>,
+    /// Vectors that came with handoffs.
+    pool: Vec<Vec<u8>>,
+    /// The transaction that is being worked on, for `on_fault`.
+    working: Option<TransactionId>,
 }
 
 impl Shard {
-    pub fn new(options: Options) -> Self {
-        Shard { counters: Counters::default(), options }
+    pub fn new(options: Options, now: Instant) -> Self {
+        let keys = Keys::derive(&options.key);
+        let hash = HashKey::new(keys.hash_seed);
+        let transactions_max = options.transaction.transactions_max;
+        Shard {
+            identity: Identity::new(&options.endpoints, options.domains.iter().map(AsRef::as_ref)),
+            counters: Counters::default(),
+            is_draining: false,
+            index: Some(Box::new(Index::new(options.scanner, options.headers_max))),
+            kept_index: Some(Box::new(Index::new(options.scanner, options.headers_max))),
+            edits: EditList::new(),
+            scratch: Vec::new(),
+            aor: Vec::new(),
+            text: Vec::new(),
+            again: Vec::new(),
+            lines: Vec::new(),
+            targets: Vec::with_capacity(usize::from(options.targets_max)),
+            buffers: Buffers::new(options.kept_bytes_max),
+            transactions: TransactionTable::new(options.shard, &options.transaction),
+            contexts: Slots::new(transactions_max),
+            forks: Slots::new(transactions_max),
+            location: location::Table::new(now, options.location),
+            rates: SourceRateTable::new(options.per_source_pps, hash.clone()),
+            registrar: Registrar::new(options.registrar),
+            prng: Prng::new(options.seed),
+            timers_c: TimerQueue::new(),
+            abandons: TimerQueue::new(),
+            abandon_after: options.transaction.timings.t1.times(64),
+            on_connection: crate::storage::index::Index::new(transactions_max),
+            opened: Vec::new(),
+            pool: Vec::new(),
+            working: None,
+            keys,
+            hash,
+            options,
+        }
     }
 
     pub fn id(&self) -> ShardId {
@@ -47,30 +146,135 @@ impl Shard {
 
     /// Takes one input in; what it causes is appended to `outbox`.
     pub fn on_input(&mut self, now: Instant, input: Input<'_>, outbox: &mut Outbox) {
-        let _ = (now, input, outbox);
+        self.working = None;
+        match input {
+            Input::Message { flow, bytes } => self.on_message(now, flow, bytes, outbox),
+            Input::Connected { origin, flow } => self.on_connected(now, origin, flow, outbox),
+            Input::ConnectFailed { origin } => self.on_connect_failed(now, origin, outbox),
+            Input::Closed { connection } => self.on_closed(now, connection, outbox),
+            Input::SendFailed { origin } => self.on_send_failed(now, origin, outbox),
+            Input::Handoff(message) => self.on_handoff(now, message, outbox),
+            Input::Command(Command::Drain) => self.is_draining = true,
+        }
     }
 
     /// Lets every timer fire that is due.
     pub fn on_deadline(&mut self, now: Instant, outbox: &mut Outbox) {
-        let _ = (now, outbox);
+        self.working = None;
+        self.fire_timers(now, outbox);
     }
 
     /// When `on_deadline` wants to be called next; never late, seldom early. `None` when no timer runs.
     pub fn next_deadline(&self) -> Option<Instant> {
-        None
+        let deadlines = [
+            self.transactions.next_deadline(),
+            self.timers_c.next_deadline(),
+            self.abandons.next_deadline(),
+            self.location.next_deadline(),
+        ];
+        deadlines.into_iter().flatten().min()
     }
 
-    /// A panic passed through `on_input` or `on_deadline`: gives up the transaction and the response context that were being worked on.
+    /// A panic passed through `on_input` or `on_deadline`: gives up the transaction that was being worked on, and the context with it.
     pub fn on_fault(&mut self, now: Instant, outbox: &mut Outbox) {
-        let _ = (now, outbox);
+        for index in [&mut self.index, &mut self.kept_index] {
+            index.get_or_insert_with(|| Box::new(Index::new(self.options.scanner, self.options.headers_max)));
+        }
+        let _ = now;
+        outbox.clear();
+        if let Some(id) = self.working.take() {
+            self.give_up(id);
+        }
     }
 
     /// True when no transaction is in progress (those that only linger do not count), so that a drained node may end.
     pub fn is_quiet(&self) -> bool {
-        true
+        self.transactions.is_quiet() && self.contexts.is_empty()
     }
 
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// What is held now. Connections are the shell's to count.
+    pub fn facts(&self) -> port::Facts {
+        let count = |kind| u64::from(self.transactions.count(kind));
+        port::Facts {
+            is_draining: self.is_draining,
+            aors: u64::from(self.location.aor_count()),
+            bindings: u64::from(self.location.len()),
+            contexts: u64::from(self.contexts.len()),
+            invite_servers: count(Kind::InviteServer),
+            invite_clients: count(Kind::InviteClient),
+            non_invite_servers: count(Kind::NonInviteServer),
+            non_invite_clients: count(Kind::NonInviteClient),
+            lingering: count(Kind::Lingering),
+            connections: 0,
+        }
+    }
+
+    /// Panics when the tables contradict each other. For tests and simulation.
+    pub fn invariants(&self) {
+        self.transactions.invariants();
+        self.contexts.invariants();
+        self.forks.invariants();
+        self.location.invariants();
+        let mut kept = self.transactions.iter().filter(|(_, record)| record.kept.is_some()).count();
+        for (slot, generation, context) in self.contexts.iter() {
+            kept += 1 + usize::from(context.cancel_lines.is_some());
+            kept += usize::from(context.best.is_some_and(|best| best.response.is_some()));
+            let id = ContextId { slot, generation };
+            let mut live_count = 0;
+            let mut next = context.forks;
+            while let Some(fork_id) = next {
+                let fork = self
+                    .forks
+                    .get(fork_id.slot, fork_id.generation)
+                    .expect("a context's forks live as long as it");
+                assert_eq!(fork.context, id, "a fork belongs to the context that lists it");
+                live_count += u16::from(fork.is_live());
+                kept += 1;
+                next = fork.next;
+            }
+            assert_eq!(live_count, context.live_count, "live forks are counted");
+            assert!(live_count > 0, "a context ends with its last fork");
+        }
+        assert_eq!(kept, self.buffers.live_count(), "every kept message belongs to somebody");
+    }
+
+    fn on_handoff(&mut self, now: Instant, message: ShardMessage, outbox: &mut Outbox) {
+        match message {
+            ShardMessage::Message { flow, bytes } => {
+                self.on_own_message(now, flow, &bytes, outbox);
+                self.recycle(bytes);
+            }
+            ShardMessage::Write { flow, bytes, origin } => {
+                let start = outbox.bytes.len();
+                outbox.bytes.extend_from_slice(&bytes);
+                outbox.transmits.push(Transmit {
+                    flow,
+                    start: start as u32,
+                    len: bytes.len() as u32,
+                    origin,
+                });
+                self.recycle(bytes);
+            }
+            ShardMessage::SendFailed { origin } => self.on_send_failed(now, origin, outbox),
+            ShardMessage::Hold { connection, until } => outbox.holds.push(outbox::Hold { connection, until }),
+            ShardMessage::Close { connection } => outbox.closes.push(connection),
+            ShardMessage::Closed { connection } => self.on_peer_closed(now, connection, outbox),
+        }
+    }
+
+    fn context(&mut self, id: ContextId) -> Option<&mut ResponseContext> {
+        self.contexts.get_mut(id.slot, id.generation)
+    }
+
+    fn fork(&mut self, id: ForkId) -> Option<&mut Fork> {
+        self.forks.get_mut(id.slot, id.generation)
+    }
+
+    fn is_own_connection(&self, connection: ConnectionId) -> bool {
+        connection.shard == self.options.shard
     }
 }

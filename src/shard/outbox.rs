@@ -55,6 +55,8 @@ pub enum ShardMessage {
     Hold { connection: ConnectionId, until: Instant },
     /// Close a connection of yours.
     Close { connection: ConnectionId },
+    /// A connection of mine has ended: what you have under way on it has failed.
+    Closed { connection: ConnectionId },
 }
 
 impl Outbox {

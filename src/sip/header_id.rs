@@ -1,7 +1,7 @@
 //! The names of headers, each written once: the list at the end of this file makes the enum, the long and compact names and the reason phrases.
 //!
-//! A name is found by its length and its first and last 8 bytes in lower case: one multiplication, one look into a table without
-//! collisions, one comparison.
+//! A name is found by its length and its first 16 bytes in lower case: one multiplication, one look into a table without collisions,
+//! one comparison.
 
 macro_rules! headers {
     ($($id:ident $long:literal $(/ $compact:literal)?;)*) => {
@@ -72,67 +72,88 @@ impl HeaderId {
         HeaderId::find(name, 0, name.len())
     }
 
-    /// The id of the name `bytes[start..end]`. What stands around it is read, and does not count.
+    /// The id of the name `bytes[start..start + len]`. What stands behind it is read, and does not count.
     #[inline(always)]
-    pub(super) fn find(bytes: &[u8], start: usize, end: usize) -> HeaderId {
-        let len = end - start;
-        // Words of 8 bytes from the start and up to the end; short names have one word twice.
-        let (first, last) = if let Some(word) = word_at(bytes, start) {
-            let mask = if len >= 8 { u64::MAX } else { (1 << (8 * len)) - 1 };
-            let Some(tail) = word_at(bytes, start + len.saturating_sub(8)) else { return HeaderId::Other };
-            ((word | LOWER) & mask, (tail | LOWER) & mask)
-        } else {
-            find_near_end(bytes, start, end)
+    pub(super) fn find(bytes: &[u8], start: usize, len: usize) -> HeaderId {
+        let Some(window) = bytes.get(start..).and_then(|rest| rest.first_chunk()) else {
+            return find_near_end(&bytes[start..start + len]);
         };
-        let index = TABLE.slots[slot_of(first, last, len, TABLE.multiplier)];
-        let Some(key) = KEYS.get(usize::from(index)) else { return HeaderId::Other };
-        if key.first != first || key.last != last || usize::from(key.len) != len {
+        let mask = MASKS[16 - len.min(16)..].first_chunk().expect("16 of at most 32 bytes");
+        let (first, second) = words_of(window);
+        let (first_mask, second_mask) = words_of(mask);
+        let (first, second) = ((first | LOWER) & first_mask, (second | LOWER) & second_mask);
+        let key = &TABLE.keys[slot_of(first, second, len, TABLE.multiplier)];
+        if (first ^ key.first) | (second ^ key.second) | (len as u64 ^ u64::from(key.len)) != 0 {
             return HeaderId::Other;
         }
-        // Names of up to 16 bytes are their two words; of longer ones the middle is compared too.
-        if len > 16 && !bytes[start..end].eq_ignore_ascii_case(key.id.name().as_bytes()) {
+        // Names of up to 16 bytes are their two words; of longer ones the rest is compared too.
+        if len > 16 && !is_rest_of(&bytes[start..start + len], key.id) {
             return HeaderId::Other;
         }
         key.id
     }
 }
 
-/// The words of a name that has fewer than 8 bytes behind its start: it is shorter than 8 itself.
+/// The id of a name that has fewer than 16 bytes from its start to the end of the message.
 #[cold]
-fn find_near_end(bytes: &[u8], start: usize, end: usize) -> (u64, u64) {
-    let word = word_of(&bytes[start..end]);
-    (word, word)
+fn find_near_end(name: &[u8]) -> HeaderId {
+    let mut window = [0; 32];
+    let Some(copy) = window.get_mut(..name.len()) else { return HeaderId::Other };
+    copy.copy_from_slice(name);
+    HeaderId::find(&window, 0, name.len())
+}
+
+/// Compares a name from its 17th byte on: the last 8, and the 8 before them; both may overlap what was compared.
+#[inline]
+fn is_rest_of(name: &[u8], id: HeaderId) -> bool {
+    let known = id.name().as_bytes();
+    let (Some(name), Some(known)) = (name.last_chunk(), known.last_chunk()) else { return false };
+    let ((third, fourth), (known_third, known_fourth)) = (words_of(name), words_of(known));
+    (third | LOWER, fourth | LOWER) == (known_third | LOWER, known_fourth | LOWER)
 }
 
 /// Sets the bit that makes letters lower case. Of the bytes that a token may have it changes letters alone into letters or `-`; a CR, which
 /// would become `-`, is found by the scanner.
 const LOWER: u64 = 0x2020_2020_2020_2020;
 
-/// Slots of the table: many more than names, so that a multiplier without collisions is found in some tries.
+/// 16 bytes from `16 - n` on keep the first `n` bytes of a window.
+static MASKS: [u8; 32] = {
+    let mut masks = [0; 32];
+    masks.split_at_mut(16).0.copy_from_slice(&[0xff; 16]);
+    masks
+};
+
+/// Slots of the table: many more than names, so that a multiplier without collisions is found in some hundred tries.
 const SLOTS: usize = 2048;
 
+/// What two windows of 16 bytes can cover.
+const NAME_BYTES_MAX: usize = 32;
+
 #[derive(Clone, Copy)]
+#[repr(align(32))]
 struct Key {
     first: u64,
-    last: u64,
+    second: u64,
+    /// 0 in an empty slot: no name is that short.
     len: u8,
     id: HeaderId,
 }
 
+/// One slot for each name, so that a name costs one look.
 struct Table {
     multiplier: u64,
-    /// Index into `KEYS`; 255 for none.
-    slots: [u8; SLOTS],
+    keys: [Key; SLOTS],
 }
 
 #[inline(always)]
-fn word_at(bytes: &[u8], at: usize) -> Option<u64> {
-    Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
+fn words_of(window: &[u8; 16]) -> (u64, u64) {
+    let window = u128::from_le_bytes(*window);
+    (window as u64, (window >> 64) as u64)
 }
 
 #[inline(always)]
-const fn slot_of(first: u64, last: u64, len: usize, multiplier: u64) -> usize {
-    let mixed = first.wrapping_add(last.rotate_left(7)).wrapping_add(len as u64);
+const fn slot_of(first: u64, second: u64, len: usize, multiplier: u64) -> usize {
+    let mixed = first.wrapping_add(second.rotate_left(7)).wrapping_add(len as u64);
     (mixed.wrapping_mul(multiplier) >> (64 - SLOTS.trailing_zeros())) as usize
 }
 
@@ -148,41 +169,69 @@ const fn word_of(name: &[u8]) -> u64 {
 }
 
 const KEYS: [Key; NAMES.len()] = {
-    let mut keys = [Key { first: 0, last: 0, len: 0, id: HeaderId::Other }; NAMES.len()];
+    let mut keys = [EMPTY; NAMES.len()];
     let mut index = 0;
     while index < keys.len() {
         let name = NAMES[index].0.as_bytes();
-        let tail = name.split_at(name.len().saturating_sub(8)).1;
-        keys[index] =
-            Key { first: word_of(name), last: word_of(tail), len: name.len() as u8, id: NAMES[index].1 };
+        assert!(name.len() <= NAME_BYTES_MAX);
+        let second = if name.len() > 8 { word_of(name.split_at(8).1) } else { 0 };
+        keys[index] = Key { first: word_of(name), second, len: name.len() as u8, id: NAMES[index].1 };
         index += 1;
     }
     keys
 };
 
+const EMPTY: Key = Key { first: 0, second: 0, len: 0, id: HeaderId::Other };
+
 static TABLE: Table = {
-    assert!(NAMES.len() < 255);
+    let multiplier = find_multiplier();
+    let mut keys = [EMPTY; SLOTS];
+    let mut index = 0;
+    while index < KEYS.len() {
+        let key = KEYS[index];
+        keys[slot_of(key.first, key.second, key.len as usize, multiplier)] = key;
+        index += 1;
+    }
+    Table { multiplier, keys }
+};
+
+/// A multiplier that gives each name a slot of its own.
+const fn find_multiplier() -> u64 {
     let mut multiplier: u64 = 0x9e37_79b9_7f4a_7c15;
     loop {
-        let mut slots = [255; SLOTS];
+        let mut used = [false; SLOTS];
         let mut index = 0;
         while index < KEYS.len() {
-            let key = KEYS[index];
-            let slot = slot_of(key.first, key.last, key.len as usize, multiplier);
-            if slots[slot] != 255 {
+            let key = &KEYS[index];
+            let slot = slot_of(key.first, key.second, key.len as usize, multiplier);
+            if used[slot] {
                 break;
             }
-            slots[slot] = index as u8;
+            used[slot] = true;
             index += 1;
         }
         if index == KEYS.len() {
-            break Table { multiplier, slots };
+            return multiplier;
         }
         multiplier = multiplier.wrapping_mul(0xd134_2543_de82_ef95).wrapping_add(2);
     }
-};
+}
 
 headers! {
+    // Those that are looked for in every message; `Index` counts on their places.
+    Via "Via" / "v";
+    From "From" / "f";
+    To "To" / "t";
+    CallId "Call-ID" / "i";
+    Cseq "CSeq";
+    MaxForwards "Max-Forwards";
+    ContentLength "Content-Length" / "l";
+    Contact "Contact" / "m";
+    Route "Route";
+    RecordRoute "Record-Route";
+    Expires "Expires";
+    ContentType "Content-Type" / "c";
+    // The others, by name.
     Accept "Accept";
     AcceptContact "Accept-Contact" / "a";
     AcceptEncoding "Accept-Encoding";
@@ -194,24 +243,17 @@ headers! {
     AnswerMode "Answer-Mode";
     AuthenticationInfo "Authentication-Info";
     Authorization "Authorization";
-    CallId "Call-ID" / "i";
     CallInfo "Call-Info";
-    Contact "Contact" / "m";
     ContentDisposition "Content-Disposition";
     ContentEncoding "Content-Encoding" / "e";
     ContentId "Content-ID";
     ContentLanguage "Content-Language";
-    ContentLength "Content-Length" / "l";
-    ContentType "Content-Type" / "c";
-    Cseq "CSeq";
     Date "Date";
     Diversion "Diversion";
     ErrorInfo "Error-Info";
     Event "Event" / "o";
-    Expires "Expires";
     FeatureCaps "Feature-Caps";
     FlowTimer "Flow-Timer";
-    From "From" / "f";
     Geolocation "Geolocation";
     GeolocationError "Geolocation-Error";
     GeolocationRouting "Geolocation-Routing";
@@ -221,7 +263,6 @@ headers! {
     InfoPackage "Info-Package";
     Join "Join";
     MaxBreadth "Max-Breadth";
-    MaxForwards "Max-Forwards";
     MimeVersion "MIME-Version";
     MinExpires "Min-Expires";
     MinSe "Min-SE";
@@ -254,7 +295,6 @@ headers! {
     ProxyRequire "Proxy-Require";
     Rack "RAck";
     Reason "Reason";
-    RecordRoute "Record-Route";
     RecvInfo "Recv-Info";
     ReferSub "Refer-Sub";
     ReferTo "Refer-To" / "r";
@@ -270,7 +310,6 @@ headers! {
     ResponseKey "Response-Key";
     RestorationInfo "Restoration-Info";
     RetryAfter "Retry-After";
-    Route "Route";
     Rseq "RSeq";
     SecurityClient "Security-Client";
     SecurityServer "Security-Server";
@@ -287,12 +326,10 @@ headers! {
     SuppressIfMatch "Suppress-If-Match";
     TargetDialog "Target-Dialog";
     Timestamp "Timestamp";
-    To "To" / "t";
     TriggerConsent "Trigger-Consent";
     Unsupported "Unsupported";
     UserAgent "User-Agent";
     UserToUser "User-to-User";
-    Via "Via" / "v";
     Warning "Warning";
     WwwAuthenticate "WWW-Authenticate";
 }
@@ -307,7 +344,7 @@ mod tests {
             for spelling in [name.to_owned(), name.to_lowercase(), name.to_uppercase()] {
                 assert_eq!(HeaderId::from_name(spelling.as_bytes()), id, "{spelling}");
                 let around = format!("x{spelling}: value");
-                assert_eq!(HeaderId::find(around.as_bytes(), 1, 1 + spelling.len()), id, "{spelling}");
+                assert_eq!(HeaderId::find(around.as_bytes(), 1, spelling.len()), id, "{spelling}");
             }
         }
     }

@@ -30,10 +30,13 @@ pub struct HeaderLine {
 #[derive(Clone, Debug)]
 pub struct Index {
     scanner: Scanner,
+    /// The start line, and behind it the header lines.
     lines: Box<[HeaderLine]>,
     pub(super) count: u16,
     /// The first line of each header; `NONE` where there is none.
     first: [u16; HeaderId::COUNT],
+    /// Bit `id % 64` is set when a header has more than one line.
+    repeated: u64,
     /// CR LF before the start line, which are not part of the message (RFC 3261 §7.5).
     pub(super) skipped: u16,
     pub(super) head_len: u16,
@@ -59,9 +62,10 @@ impl Index {
     pub fn new(scanner: Scanner, headers_max: usize) -> Index {
         Index {
             scanner,
-            lines: vec![EMPTY; headers_max.clamp(1, HEADERS_MAX)].into_boxed_slice(),
+            lines: vec![EMPTY; 1 + headers_max.clamp(1, HEADERS_MAX)].into_boxed_slice(),
             count: 0,
             first: [NONE; HeaderId::COUNT],
+            repeated: 0,
             skipped: 0,
             head_len: 0,
             len: 0,
@@ -72,7 +76,7 @@ impl Index {
     /// The lines, in their order.
     #[inline]
     pub fn lines(&self) -> &[HeaderLine] {
-        &self.lines[..usize::from(self.count)]
+        &self.lines[1..][..usize::from(self.count)]
     }
 
     /// The place among the lines of the first one with this id.
@@ -82,12 +86,22 @@ impl Index {
         (index != NONE).then_some(usize::from(index))
     }
 
+    /// The second line of a header that must not have one.
+    #[inline]
+    pub(super) fn second_line(&self, id: HeaderId) -> Option<&HeaderLine> {
+        if self.repeated >> (id as u32 % 64) & 1 == 0 {
+            return None;
+        }
+        self.lines().iter().filter(|line| line.id == id).nth(1)
+    }
+
     /// Fills the index with the positions of `bytes`. After an error it holds what was found until then: enough to answer, maybe.
     #[inline]
     pub(super) fn fill(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
         self.count = 0;
         self.first = [NONE; HeaderId::COUNT];
         self.skipped = 0;
+        self.repeated = 0;
         self.head_len = 0;
         self.len = 0;
         self.start = StartLine::Response { status: 0, reason_end: 0 };
@@ -100,51 +114,82 @@ impl Index {
         };
         self.head_len = message.len() as u16;
         self.len = message.len() as u16;
-        let mut filler = Filler {
-            bytes: message,
-            lines: &mut self.lines,
-            first: &mut self.first,
-            count: 0,
-            start: Ok(self.start),
-            has_start: false,
-            flaw: None,
-        };
-        let head = self.scanner.scan_head(message, &mut filler);
-        let Filler { count, start, flaw, has_start, .. } = filler;
-        self.count = count as u16;
-        let mut malformed = None;
-        match start {
-            Ok(start) => self.start = start,
-            Err((start, error)) => {
-                self.start = start;
-                malformed = Some(error);
-            }
+        let mut locator = Locator { lines: &mut self.lines, count: 0 };
+        let head = self.scanner.scan_head(message, &mut locator);
+        let located = locator.count;
+        if located == 0 {
+            return Err(Malformed::Truncated { offset: head.len as u16 });
         }
-        if head.end != End::Complete {
-            let offset = head.len as u16;
-            return Err(match head.end {
-                End::Stopped if has_start => Malformed::TooManyHeaders { offset },
-                _ => Malformed::Truncated { offset },
-            });
+        let start = parse_start_line(&message[..usize::from(self.lines[0].value_end)]);
+        let named = self.name_lines(message, located);
+        let start = match start {
+            Ok(start) => Ok(self.start = start),
+            Err((start, malformed)) => {
+                self.start = start;
+                Err(malformed)
+            }
+        };
+        match head.end {
+            End::Complete => {}
+            End::Truncated => return Err(Malformed::Truncated { offset: head.len as u16 }),
+            End::Stopped => return Err(Malformed::TooManyHeaders { offset: head.len as u16 }),
         }
         self.head_len = head.len as u16;
         if let Some(offset) = head.forbidden {
             return Err(Malformed::ForbiddenByte { offset: offset as u16 });
         }
-        if let Some(error) = malformed.or(flaw) {
-            return Err(error);
-        }
+        start?;
+        named?;
         self.measure_body(message)
+    }
+
+    /// Names the lines that were located, and cuts their values out. A line that is no header counts as an unknown one without a value, and the
+    /// first of them is the error.
+    #[inline]
+    fn name_lines(&mut self, bytes: &[u8], located: usize) -> Result<(), Malformed> {
+        let mut result = Ok(());
+        let mut repeated = 0;
+        for (place, header) in self.lines[1..located].iter_mut().enumerate() {
+            let start = usize::from(header.start);
+            // From the name to the CR (or LF) behind the value.
+            let line = &bytes[start..=usize::from(header.value_end)];
+            let colon = usize::from(header.name_end) - start;
+            let mut name_len = colon;
+            if colon == 0 || colon >= line.len() - 1 || line[colon - 1] <= b' ' {
+                name_len = unusual_name_len(line, colon);
+            }
+            let id = HeaderId::find(bytes, start, name_len);
+            if id == HeaderId::Other && !octet::is_token(&line[..name_len]) {
+                result = result.and(Err(Malformed::HeaderName { offset: start as u16 }));
+                *header = HeaderLine { id, name_end: header.start, value_start: header.value_end, ..*header };
+                continue;
+            }
+            // Nearly always there is one space before the value, and none behind it.
+            let mut value_start = colon + 1 + usize::from(line[colon + 1] == b' ');
+            let mut value_end = line.len() - 1;
+            if line[value_start] <= b' ' || line[value_end - 1] <= b' ' {
+                (value_start, value_end) = trim_value(line, colon + 1);
+            }
+            header.id = id;
+            header.name_end = (start + name_len) as u16;
+            header.value_start = (start + value_start) as u16;
+            header.value_end = (start + value_end) as u16;
+            let first = &mut self.first[id as usize];
+            repeated |= u64::from(*first != NONE).wrapping_shl(id as u32);
+            *first = (*first).min(place as u16);
+        }
+        self.count = (located - 1) as u16;
+        self.repeated = repeated;
+        result
     }
 
     /// RFC 3261 §18.3: the body is as long as Content-Length says, or what is left of the datagram without it; what is beyond is ignored.
     #[inline]
     fn measure_body(&mut self, message: &[u8]) -> Result<(), Malformed> {
         let Some(first) = self.first_index(HeaderId::ContentLength) else { return Ok(()) };
-        let lines = &self.lines()[first..];
-        let (line, others) = lines.split_first().expect("the index of a line");
-        if let Some(other) = others.iter().find(|other| other.id == HeaderId::ContentLength) {
-            return Err(Malformed::Multiple { header: HeaderId::ContentLength, offset: other.start });
+        let line = self.lines()[first];
+        if let Some(second) = self.second_line(HeaderId::ContentLength) {
+            return Err(Malformed::Multiple { header: HeaderId::ContentLength, offset: second.start });
         }
         let value = &message[usize::from(line.value_start)..usize::from(line.value_end)];
         let body_len = match super::number::parse_content_length(value) {
@@ -182,63 +227,38 @@ impl Default for Index {
     }
 }
 
-/// Takes the lines from the scanner; inlined into its loop.
-struct Filler<'a> {
-    bytes: &'a [u8],
+/// Takes the lines from the scanner; inlined into its loop, and therefore as small as can be. The name ends at the colon for now.
+struct Locator<'a> {
     lines: &'a mut [HeaderLine],
-    first: &'a mut [u16; HeaderId::COUNT],
     count: usize,
-    start: Result<StartLine, (StartLine, Malformed)>,
-    has_start: bool,
-    flaw: Option<Malformed>,
 }
 
-impl Sink for Filler<'_> {
+impl Sink for Locator<'_> {
     #[inline(always)]
     fn on_line(&mut self, line: Line) -> bool {
-        if !self.has_start {
-            self.has_start = true;
-            self.start = parse_start_line(&self.bytes[..line.end]);
-            return true;
-        }
         let Some(place) = self.lines.get_mut(self.count) else { return false };
-        let Line { start, colon, end, next } = line;
-        let mut name_end = colon;
-        if colon == end || colon == start || self.bytes[colon - 1] <= b' ' {
-            // RFC 3261 §7.3.1: white space may stand between a name and its colon.
-            name_end = start + octet::trim(&self.bytes[start..colon]).len();
-            if colon == end || name_end == start || self.bytes[start] <= b' ' {
-                self.flaw.get_or_insert(Malformed::HeaderName { offset: start as u16 });
-                return true;
-            }
-        }
-        let id = HeaderId::find(self.bytes, start, name_end);
-        if id == HeaderId::Other && !octet::is_token(&self.bytes[start..name_end]) {
-            self.flaw.get_or_insert(Malformed::HeaderName { offset: start as u16 });
-            return true;
-        }
-        // Nearly always one space, and nothing behind the value.
-        let mut value_start = colon + 1 + usize::from(self.bytes[colon + 1] == b' ');
-        if self.bytes[value_start] <= b' ' {
-            value_start = octet::skip_white(&self.bytes[..end], value_start.min(end));
-        }
-        let mut value_end = end;
-        if self.bytes[end - 1] <= b' ' {
-            value_end = value_start + octet::trim(&self.bytes[value_start..end]).len();
-        }
-        *place = HeaderLine {
-            id,
-            start: start as u16,
-            name_end: name_end as u16,
-            value_start: value_start as u16,
-            value_end: value_end as u16,
-            next: next as u16,
-        };
-        let first = &mut self.first[id as usize];
-        *first = (*first).min(self.count as u16);
+        place.start = line.start as u16;
+        place.name_end = line.colon as u16;
+        place.value_end = line.end as u16;
+        place.next = line.next as u16;
         self.count += 1;
         true
     }
+}
+
+/// Length of a name with white space before its colon (RFC 3261 §7.3.1); 0 when there is no name or no colon. `line` ends with the byte behind the
+/// value.
+#[cold]
+fn unusual_name_len(line: &[u8], colon: usize) -> usize {
+    if colon >= line.len() - 1 || line[0] <= b' ' { 0 } else { octet::trim(&line[..colon]).len() }
+}
+
+/// Where a value with more than the usual white space around it begins and ends.
+#[cold]
+fn trim_value(line: &[u8], from: usize) -> (usize, usize) {
+    let end = line.len() - 1;
+    let start = octet::skip_white(&line[..end], from);
+    (start, start + octet::trim(&line[start..end]).len())
 }
 
 /// Parses the start line, which ends where `line` does. With an error comes as much as is known.

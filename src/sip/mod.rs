@@ -5,6 +5,7 @@
 
 // The message.
 pub mod edit;
+pub mod essentials;
 pub mod framing;
 pub mod header_id;
 pub mod index;

@@ -112,7 +112,9 @@ fn cancel_waits_for_a_provisional() {
         q: 1000,
         target: crate::storage::buffers::Buffers::new(1 << 20).store(b"x").expect("room"),
         way: Way::Flow(context(true, 1).upstream),
+        failure: 503,
         timer_c: Instant::NEVER,
+        sent_by: None,
     };
     assert!(!fork.decide_cancel());
     assert_eq!(fork.cancel, ForkCancel::Held);

@@ -1,0 +1,111 @@
+//! Route information preprocessing (RFC 3261 §16.4): our own Route values are set aside, and the flow token of the last one says where the
+//! request goes from here.
+
+use crate::flow::mac::Key;
+use crate::flow::token::{FlowToken, TokenError};
+use crate::proxy::identity::Identity;
+use crate::proxy::refusal::Refusal;
+use crate::sip::flaw::Flaw;
+use crate::sip::header_id::HeaderId;
+use crate::sip::malformed::Malformed;
+use crate::sip::message::Message;
+use crate::sip::name_addr::NameAddr;
+use crate::sip::uri::Uri;
+
+/// What a request's Route values mean here.
+#[derive(Clone, Copy, Debug)]
+pub struct RoutePlan<'a> {
+    /// Values at the front that name this node; they are removed.
+    pub own_count: usize,
+    /// Values that remain behind them, the one that becomes the Request-URI not counted.
+    pub rest_count: usize,
+    /// The token of the last own value; `None` when it has none.
+    pub token: Option<FlowToken>,
+    /// The first value that remains.
+    pub next: Option<Uri<'a>>,
+    /// The Request-URI to work with.
+    pub request_uri: Uri<'a>,
+    /// A strict router put our own URI into the Request-URI: the last Route value takes its place, and is removed.
+    pub is_uri_from_route: bool,
+}
+
+/// Why a request can not be routed by what its Route values say.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RouteError {
+    Malformed(Malformed),
+    Refused(Refusal),
+}
+
+/// The keys and names that the plan is made with.
+#[derive(Clone, Copy)]
+pub struct RouteContext<'a> {
+    pub identity: &'a Identity,
+    pub token_key: Key,
+    pub epoch: u32,
+}
+
+/// Reads the Routes of a request. `request_uri` is its Request-URI as it arrived.
+///
+/// # Errors
+/// A Route that does not parse; a token that is forged (403) or whose connection belongs to an earlier start (430).
+pub fn plan_route<'a>(
+    message: &Message<'a>,
+    request_uri: Uri<'a>,
+    context: &RouteContext<'_>,
+) -> Result<RoutePlan<'a>, RouteError> {
+    let mut plan = RoutePlan {
+        own_count: 0,
+        rest_count: 0,
+        token: None,
+        next: None,
+        request_uri,
+        is_uri_from_route: false,
+    };
+    if message.first(HeaderId::Route).is_none() {
+        return Ok(plan);
+    }
+    // The first paragraph of §16.4: only a strict router would send us our own Record-Route value as the Request-URI.
+    let is_strict = has_token(&request_uri, context)?.is_some() && context.identity.is_own(&request_uri);
+    let mut last = None;
+    for value in message.values(HeaderId::Route) {
+        let value = value.map_err(RouteError::Malformed)?;
+        let bad = |flaw: Flaw| {
+            RouteError::Malformed(Malformed::Bad {
+                header: HeaderId::Route,
+                offset: value.start + flaw.offset,
+            })
+        };
+        let uri = NameAddr::parse(value.bytes).and_then(|address| address.parse_uri()).map_err(bad)?;
+        if plan.rest_count == 0 && context.identity.is_own(&uri) {
+            plan.own_count += 1;
+            plan.token = has_token(&uri, context)?;
+        } else {
+            plan.rest_count += 1;
+            plan.next.get_or_insert(uri);
+            last = Some(uri);
+        }
+    }
+    if is_strict && let Some(last) = last {
+        plan.request_uri = last;
+        plan.is_uri_from_route = true;
+        plan.rest_count -= 1;
+        if plan.rest_count == 0 {
+            plan.next = None;
+        }
+        if plan.own_count == 0 {
+            plan.token = has_token(&request_uri, context)?;
+        }
+    }
+    Ok(plan)
+}
+
+/// The token in the user part of one of our URIs.
+fn has_token(uri: &Uri<'_>, context: &RouteContext<'_>) -> Result<Option<FlowToken>, RouteError> {
+    let Some(user) = uri.user else { return Ok(None) };
+    match FlowToken::parse(user, context.token_key, context.epoch) {
+        Ok(token) => Ok(Some(token)),
+        Err(TokenError::NotAToken) => Ok(None),
+        Err(TokenError::Forged) => Err(RouteError::Refused(Refusal::ForgedToken)),
+        Err(TokenError::OtherEpoch) => Err(RouteError::Refused(Refusal::FlowFailed)),
+    }
+}
