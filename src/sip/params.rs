@@ -187,7 +187,8 @@ mod tests {
 
     #[test]
     fn tails_are_walked_as_they_stand() {
-        let table: &[(&str, &[(&str, Option<&str>)])] = &[
+        type Pairs<'a> = &'a [(&'a str, Option<&'a str>)];
+        let table: &[(&str, Pairs<'_>)] = &[
             ("", &[]),
             (" \r\n ", &[]),
             (";lr", &[("lr", None)]),
