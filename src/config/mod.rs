@@ -7,6 +7,7 @@ mod check;
 mod endpoints;
 mod key;
 mod model;
+pub mod options;
 mod read;
 mod report;
 mod rules;
