@@ -12,11 +12,11 @@ use super::{number, uri};
 /// One name-addr or addr-spec with the parameters that belong to the header.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct NameAddr<'a> {
-    /// As it stands, quotes included and white space around it not; empty when there is none.
+    /// As it stands, quotes included and white space around it not; empty, where the URI or its bracket begins, when there is none.
     pub display: &'a [u8],
     /// What stands in the angle brackets, or before the parameters when there are none: not yet proved to be a URI.
     pub uri: &'a [u8],
-    /// The parameters of the header, never those of the URI.
+    /// The parameters of the header, never those of the URI; empty, where they would begin, when there are none.
     pub params: Params<'a>,
     /// True when the URI stands in angle brackets. Without them, what follows a `;` belongs to the header (§20.10).
     pub bracketed: bool,
@@ -219,6 +219,7 @@ fn scan_bare<'a>(value: &'a [u8], start: usize, address: &mut NameAddr<'a>) -> R
             _ => end += 1,
         }
     }
+    address.display = &value[start..start];
     address.uri = &value[start..end];
     scan_params(value, end, address)
 }
@@ -227,6 +228,7 @@ fn scan_bare<'a>(value: &'a [u8], start: usize, address: &mut NameAddr<'a>) -> R
 #[inline(always)]
 fn scan_params<'a>(value: &'a [u8], at: usize, address: &mut NameAddr<'a>) -> Result<usize, Flaw> {
     if at == value.len() {
+        address.params = Params::proved(&value[at..]);
         return Ok(at);
     }
     let mut slots = [Slot::default(); SLOTS];
