@@ -1,5 +1,7 @@
 //! The command line of the real binary: exit codes, what goes to which output, signals, and the HTTP paths.
 
+#![allow(clippy::unwrap_used)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

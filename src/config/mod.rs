@@ -4,8 +4,8 @@
 //! ([`rules`]), and the keys whose feature does not exist yet ([`support`]). Everything that is wrong is found in one reading.
 
 mod check;
-mod endpoints;
 mod key;
+pub mod log;
 mod model;
 pub mod options;
 mod read;

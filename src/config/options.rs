@@ -9,7 +9,7 @@ use crate::shard;
 use crate::shell::{self, ListenerOptions};
 use crate::time::Duration;
 use crate::transaction::timer::Timings;
-use crate::{location, registrar, transaction};
+use crate::{location, registrar, services, transaction};
 
 /// Bytes of kept messages for each transaction of the limit, on average: most that linger keep nothing.
 const KEPT_BYTES_PER_TRANSACTION: usize = 512;
@@ -87,6 +87,14 @@ impl Config {
             shards: usize::from(self.node.shards),
             cpus: self.node.cpus.iter().map(|&cpu| usize::from(cpu)).collect(),
             drain: Duration::from_secs(u64::from(self.node.drain_s)),
+        }
+    }
+
+    /// The options of the HTTP API and its thread.
+    pub fn services_options(&self) -> services::Options {
+        services::Options {
+            node: self.node.name.clone(),
+            token: self.api.token.as_ref().map(|secret| services::Token(secret.0.clone())),
         }
     }
 
