@@ -27,14 +27,11 @@ pub(super) trait Vectors: Copy {
 #[inline(always)]
 pub(super) fn scan_head<V: Vectors, S: Sink>(vectors: V, bytes: &[u8], sink: &mut S) -> Head {
     let mut start = 0;
-    // Where the colon of the current line is, if it is within 64 bytes of the start; else `start + 64`.
-    let mut colon = BLOCK;
+    let mut current = masks_at(vectors, bytes, 0);
+    // The colon of the current line, when it is within 64 bytes of the start.
+    let mut colon = first_colon(0, current.colon);
     let mut suspect = 0;
     let mut base = 0;
-    let mut current = masks_at(vectors, bytes, 0);
-    if current.colon != 0 {
-        colon = current.colon.trailing_zeros() as usize;
-    }
     while base < bytes.len() {
         let next = masks_at(vectors, bytes, base + BLOCK);
         // Each LF has a CR before it, and nothing else below 0x20 is usual. That the byte before an LF is a CR is seen line by line.
@@ -45,49 +42,44 @@ pub(super) fn scan_head<V: Vectors, S: Sink>(vectors: V, bytes: &[u8], sink: &mu
             lf &= lf - 1;
             let at = base + bit as usize;
             let mut end = at.wrapping_sub(1);
-            if bytes.get(end) != Some(&b'\r') {
-                suspect = 1;
-                end = at;
-            }
             let after = at + 1;
-            let mut line = Line { start, colon, end, next: after };
-            if colon - start >= BLOCK {
-                line.colon = find_late_colon(bytes, start, end);
-            } else if colon > end {
-                line.colon = end;
-            }
-            // One compare for all that is not the beginning of another header: a fold, the end of the head, the end of the bytes.
-            if bytes.get(after).is_none_or(|&byte| byte <= b' ') {
-                match next_is(bytes, after) {
-                    Next::Line => {}
-                    Next::Fold => continue,
-                    Next::End { len, is_suspect } => {
-                        suspect |= u64::from(is_suspect);
-                        let end = if sink.on_line(line) { End::Complete } else { End::Stopped };
-                        return finish(bytes, end, if end == End::Complete { len } else { after }, suspect);
-                    }
-                    Next::Nothing => {
-                        let end = if sink.on_line(line) { End::Truncated } else { End::Stopped };
-                        return finish(
-                            bytes,
-                            end,
-                            if end == End::Truncated { bytes.len() } else { after },
-                            suspect,
-                        );
-                    }
+            // Mostly the line ends with CR LF, and another header begins behind it.
+            let mut behind = Next::Line;
+            if !matches!(bytes.get(end..).and_then(|rest| rest.first_chunk()), Some([b'\r', _, (b'!'..)])) {
+                if bytes.get(end) != Some(&b'\r') {
+                    suspect = 1;
+                    end = at;
+                }
+                behind = next_is(bytes, after);
+                if let Next::Fold = behind {
+                    continue;
                 }
             }
-            if !sink.on_line(line) {
-                return finish(bytes, End::Stopped, after, suspect);
+            if colon > end {
+                colon = find_late_colon(bytes, start, end);
+            }
+            let is_wanted = sink.on_line(Line { start, colon, end, next: after });
+            match behind {
+                Next::Line if is_wanted => {}
+                Next::End { len, is_suspect } if is_wanted => {
+                    return finish(bytes, End::Complete, len, suspect | u64::from(is_suspect));
+                }
+                Next::Nothing if is_wanted => return finish(bytes, End::Truncated, bytes.len(), suspect),
+                _ => return finish(bytes, End::Stopped, after, suspect),
             }
             start = after;
-            let window = current.colon >> bit >> 1 | next.colon << (63 - bit);
-            colon = start + window.trailing_zeros() as usize;
+            colon = first_colon(start, current.colon >> bit >> 1 | next.colon << (63 - bit));
         }
         current = next;
         base += BLOCK;
     }
     finish(bytes, End::Truncated, bytes.len(), suspect)
+}
+
+/// The first colon of a window of 64 bytes from `start` on, or a place behind all others.
+#[inline(always)]
+fn first_colon(start: usize, window: u64) -> usize {
+    if window == 0 { usize::MAX } else { start + window.trailing_zeros() as usize }
 }
 
 /// What comes behind a line feed.
@@ -113,10 +105,10 @@ fn next_is(bytes: &[u8], after: usize) -> Next {
     }
 }
 
-/// The colon of a line whose first 64 bytes have none.
+/// The colon of a line that has none in its first 64 bytes; `start` when it has none at all.
 #[cold]
 fn find_late_colon(bytes: &[u8], start: usize, end: usize) -> usize {
-    bytes[start..end].iter().position(|&byte| byte == b':').map_or(end, |offset| start + offset)
+    bytes[start..end].iter().position(|&byte| byte == b':').map_or(start, |offset| start + offset)
 }
 
 /// Masks of the block at `base`; bytes behind the end count as spaces.

@@ -39,7 +39,7 @@ pub struct Scanner {
 pub struct Line {
     /// The first byte of the line.
     pub start: usize,
-    /// The first colon of the line; `end` when it has none.
+    /// The first colon of the line; `start` when it has none, as when nothing is before it.
     pub colon: usize,
     /// Where the content ends: the CR of the last line end.
     pub end: usize,

@@ -27,7 +27,7 @@ pub(super) fn scan_head<S: Sink>(bytes: &[u8], sink: &mut S) -> Head {
                 if matches!(rest.first(), Some(b' ' | b'\t')) {
                     continue;
                 }
-                let line = Line { start, colon: colon.unwrap_or(end), end, next: index };
+                let line = Line { start, colon: colon.unwrap_or(start), end, next: index };
                 if !sink.on_line(line) {
                     return finish(End::Stopped, index, is_suspect);
                 }

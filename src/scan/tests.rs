@@ -68,7 +68,7 @@ fn scalar_finds_lines_colons_folds_and_the_end() {
         ("OPTIONS sip", ":a SIP/2.0"),
         ("Via ", ": x:y"),
         ("Subject", r": one\r\n two:\r\n\tthree"),
-        ("none", ""),
+        ("", "none"),
     ];
     assert_eq!(seen, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
     assert!(lines.windows(2).all(|pair| pair[0].next == pair[1].start));

@@ -75,7 +75,7 @@ impl HeaderId {
     /// The id of the name `bytes[start..start + len]`. What stands behind it is read, and does not count.
     #[inline(always)]
     pub(super) fn find(bytes: &[u8], start: usize, len: usize) -> HeaderId {
-        let Some(window) = bytes.get(start..).and_then(|rest| rest.first_chunk()) else {
+        let Some(window) = bytes.get(start..start + 16).and_then(|rest| rest.first_chunk()) else {
             return find_near_end(&bytes[start..start + len]);
         };
         let mask = MASKS[16 - len.min(16)..].first_chunk().expect("16 of at most 32 bytes");

@@ -114,9 +114,10 @@ impl Index {
         };
         self.head_len = message.len() as u16;
         self.len = message.len() as u16;
-        let mut locator = Locator { lines: &mut self.lines, count: 0 };
+        let mut locator = Locator { places: self.lines.iter_mut() };
         let head = self.scanner.scan_head(message, &mut locator);
-        let located = locator.count;
+        let left = locator.places.len();
+        let located = self.lines.len() - left;
         if located == 0 {
             return Err(Malformed::Truncated { offset: head.len as u16 });
         }
@@ -149,34 +150,40 @@ impl Index {
     fn name_lines(&mut self, bytes: &[u8], located: usize) -> Result<(), Malformed> {
         let mut result = Ok(());
         let mut repeated = 0;
-        for (place, header) in self.lines[1..located].iter_mut().enumerate() {
-            let start = usize::from(header.start);
-            // From the name to the CR (or LF) behind the value.
-            let line = &bytes[start..=usize::from(header.value_end)];
-            let colon = usize::from(header.name_end) - start;
-            let mut name_len = colon;
-            if colon == 0 || colon >= line.len() - 1 || line[colon - 1] <= b' ' {
-                name_len = unusual_name_len(line, colon);
-            }
-            let id = HeaderId::find(bytes, start, name_len);
-            if id == HeaderId::Other && !octet::is_token(&line[..name_len]) {
-                result = result.and(Err(Malformed::HeaderName { offset: start as u16 }));
-                *header = HeaderLine { id, name_end: header.start, value_start: header.value_end, ..*header };
-                continue;
-            }
-            // Nearly always there is one space before the value, and none behind it.
-            let mut value_start = colon + 1 + usize::from(line[colon + 1] == b' ');
-            let mut value_end = line.len() - 1;
-            if line[value_start] <= b' ' || line[value_end - 1] <= b' ' {
-                (value_start, value_end) = trim_value(line, colon + 1);
+        // From the last to the first, so that what is written last into `first` is the first line.
+        for (place, header) in self.lines[1..located].iter_mut().enumerate().rev() {
+            let (start, colon) = (usize::from(header.start), usize::from(header.name_end));
+            let mut id = HeaderId::find(bytes, start, colon - start);
+            if id == HeaderId::Other {
+                match find_unusual(bytes, start, colon) {
+                    Some((found, name_end)) => {
+                        id = found;
+                        header.name_end = name_end as u16;
+                    }
+                    None => {
+                        result = Err(Malformed::HeaderName { offset: start as u16 });
+                        *header = HeaderLine {
+                            id,
+                            name_end: header.start,
+                            value_start: header.value_end,
+                            ..*header
+                        };
+                        continue;
+                    }
+                }
             }
             header.id = id;
-            header.name_end = (start + name_len) as u16;
-            header.value_start = (start + value_start) as u16;
-            header.value_end = (start + value_end) as u16;
+            // Nearly always there is one space before the value, and none behind it.
+            let value = bytes.get(colon + 1..usize::from(header.value_end)).unwrap_or_default();
+            header.value_start = (colon + 2) as u16;
+            if value.len() < 2 || value[0] != b' ' || value[1] <= b' ' || value[value.len() - 1] <= b' ' {
+                let white = octet::skip_white(value, 0);
+                header.value_start = (colon + 1 + white) as u16;
+                header.value_end = header.value_start + octet::trim(&value[white..]).len() as u16;
+            }
             let first = &mut self.first[id as usize];
             repeated |= u64::from(*first != NONE).wrapping_shl(id as u32);
-            *first = (*first).min(place as u16);
+            *first = place as u16;
         }
         self.count = (located - 1) as u16;
         self.repeated = repeated;
@@ -229,36 +236,30 @@ impl Default for Index {
 
 /// Takes the lines from the scanner; inlined into its loop, and therefore as small as can be. The name ends at the colon for now.
 struct Locator<'a> {
-    lines: &'a mut [HeaderLine],
-    count: usize,
+    places: core::slice::IterMut<'a, HeaderLine>,
 }
 
 impl Sink for Locator<'_> {
     #[inline(always)]
     fn on_line(&mut self, line: Line) -> bool {
-        let Some(place) = self.lines.get_mut(self.count) else { return false };
+        let Some(place) = self.places.next() else { return false };
         place.start = line.start as u16;
         place.name_end = line.colon as u16;
         place.value_end = line.end as u16;
         place.next = line.next as u16;
-        self.count += 1;
         true
     }
 }
 
-/// Length of a name with white space before its colon (RFC 3261 §7.3.1); 0 when there is no name or no colon. `line` ends with the byte behind the
-/// value.
-#[cold]
-fn unusual_name_len(line: &[u8], colon: usize) -> usize {
-    if colon >= line.len() - 1 || line[0] <= b' ' { 0 } else { octet::trim(&line[..colon]).len() }
-}
-
-/// Where a value with more than the usual white space around it begins and ends.
-#[cold]
-fn trim_value(line: &[u8], from: usize) -> (usize, usize) {
-    let end = line.len() - 1;
-    let start = octet::skip_white(&line[..end], from);
-    (start, start + octet::trim(&line[start..end]).len())
+/// The id and the end of a name that was not found as it stands: it is unknown, or there is white space before its colon (RFC 3261 §7.3.1). `None` when there is
+/// no name, or one that is no token.
+fn find_unusual(bytes: &[u8], start: usize, colon: usize) -> Option<(HeaderId, usize)> {
+    let name_end = octet::end_of_run(&bytes[..colon], start, octet::TOKEN);
+    if name_end == start || octet::skip_white(&bytes[..colon], name_end) != colon {
+        return None;
+    }
+    let id = if name_end == colon { HeaderId::Other } else { HeaderId::find(bytes, start, name_end - start) };
+    Some((id, name_end))
 }
 
 /// Parses the start line, which ends where `line` does. With an error comes as much as is known.
@@ -267,8 +268,7 @@ fn parse_start_line(line: &[u8]) -> Result<StartLine, (StartLine, Malformed)> {
     if line.len() >= 4 && line[..4].eq_ignore_ascii_case(b"SIP/") {
         return parse_status_line(line);
     }
-    let method_end = octet::end_of_run(line, 0, octet::TOKEN);
-    let method = Method::from_name(&line[..method_end]);
+    let (method, method_end) = Method::find(line);
     let len = line.len();
     let request = |uri_end: usize| StartLine::Request {
         method,
@@ -280,18 +280,25 @@ fn parse_start_line(line: &[u8]) -> Result<StartLine, (StartLine, Malformed)> {
         return refused(Malformed::StartLine { offset: method_end as u16 });
     }
     // RFC 4475 §3.1.2.9: one space between the parts, none behind the version. A URI with a space in it is found by its parser.
-    if len < method_end + 1 + VERSION_LEN || !line[len - VERSION_LEN..].eq_ignore_ascii_case(b" SIP/2.0") {
+    if len < method_end + 1 + VERSION.len() || !line.last_chunk().is_some_and(is_version) {
         return refused(missing_version(line, method_end + 1));
     }
-    let uri_end = len - VERSION_LEN;
+    let uri_end = len - VERSION.len();
     if uri_end <= method_end + 1 || line[method_end + 1] <= b' ' || line[uri_end - 1] <= b' ' {
         return refused(Malformed::StartLine { offset: (method_end + 1) as u16 });
     }
     Ok(request(uri_end))
 }
 
-/// A space and `SIP/2.0`.
-const VERSION_LEN: usize = 8;
+/// What ends a request line. The version is compared without case (RFC 3261 §7.1).
+const VERSION: &[u8; 8] = b" SIP/2.0";
+
+#[inline]
+fn is_version(word: &[u8; 8]) -> bool {
+    // Lower case by one bit, which changes other bytes of this text only from control characters, and those are forbidden in any case.
+    const LOWER: u64 = 0x2020_2020_2020_2020;
+    u64::from_le_bytes(*word) | LOWER == u64::from_le_bytes(*VERSION) | LOWER
+}
 
 /// Why a request line does not end with our version: another version, or none at all.
 #[cold]

@@ -1,5 +1,7 @@
 //! Methods by name. Any token is a method (RFC 3261 §7.1); those that tine treats in their own way have a variant.
 
+use super::octet;
+
 /// What a request asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[repr(u8)]
@@ -63,6 +65,32 @@ impl Method {
         }
     }
 
+    /// The method at the start of a line and where it ends: at the first byte that is not of a token.
+    #[inline]
+    pub(super) fn find(line: &[u8]) -> (Method, usize) {
+        const fn word(name: &[u8; 8]) -> u64 {
+            u64::from_le_bytes(*name)
+        }
+        const INVITE: u64 = word(b"INVITE \0") << 8 >> 8;
+        const REGISTER: u64 = word(b"REGISTER");
+        const OPTIONS: u64 = word(b"OPTIONS ");
+        if let Some(first) = line.first_chunk() {
+            // The most frequent by one comparison each.
+            let first = u64::from_le_bytes(*first);
+            if first << 8 >> 8 == INVITE {
+                return (Method::Invite, 6);
+            }
+            if first == OPTIONS {
+                return (Method::Options, 7);
+            }
+            if first == REGISTER && line.get(8) == Some(&b' ') {
+                return (Method::Register, 8);
+            }
+        }
+        let end = octet::end_of_run(line, 0, octet::TOKEN);
+        (Method::from_name(&line[..end]), end)
+    }
+
     /// Empty for `Other`.
     pub const fn name(self) -> &'static str {
         match self {
@@ -93,6 +121,10 @@ mod tests {
     fn names_go_both_ways_and_case_matters() {
         for method in Method::NAMED {
             assert_eq!(Method::from_name(method.name().as_bytes()), method);
+            let line = format!("{} sip:a SIP/2.0", method.name());
+            assert_eq!(Method::find(line.as_bytes()), (method, method.name().len()));
+            let longer = format!("{}X sip:a SIP/2.0", method.name());
+            assert_eq!(Method::find(longer.as_bytes()), (Method::Other, method.name().len() + 1));
             assert_eq!(Method::from_name(method.name().to_lowercase().as_bytes()), Method::Other);
         }
         assert_eq!(Method::from_name(b"INVITES"), Method::Other);

@@ -37,6 +37,7 @@ pub mod uri_compare;
 pub mod via;
 
 pub use edit::{EditList, ViaSource, emit_edited};
+pub use essentials::Essentials;
 pub use header_id::HeaderId;
 pub use index::{HeaderLine, Index};
 pub use malformed::Malformed;
