@@ -290,3 +290,6 @@ fn edit_line(
 fn comma_before(bytes: &[u8], from: usize, to: usize) -> usize {
     bytes[from..to].iter().rposition(|&byte| byte == b',').map_or(to, |offset| from + offset)
 }
+
+#[cfg(test)]
+mod tests;

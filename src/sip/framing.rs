@@ -124,3 +124,6 @@ fn end_of_folded(head: &[u8], mut end: usize) -> usize {
     }
     end
 }
+
+#[cfg(test)]
+mod tests;

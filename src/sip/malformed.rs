@@ -87,7 +87,7 @@ impl Malformed {
             Malformed::TooManyHeaders { .. } => "Too Many Headers",
             Malformed::Truncated { .. } => "Truncated Message",
             Malformed::ForbiddenByte { .. } => "Forbidden Byte",
-            Malformed::StartLine { .. } => "Bad Request Line",
+            Malformed::StartLine { .. } => "Bad Start Line",
             Malformed::Version { .. } => "Version Not Supported",
             Malformed::RequestUri { .. } => "Bad Request-URI",
             Malformed::HeaderName { .. } => "Bad Header Name",

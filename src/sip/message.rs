@@ -198,15 +198,18 @@ impl<'a> Message<'a> {
         Values { message: *self, id, lines: self.index.lines()[first..].iter(), current: None }
     }
 
-    /// True for a request that has what a response is made of: Via, From, To, Call-ID and CSeq, without a byte that must not be sent back. An ACK is
-    /// never answered. For requests that turned out malformed; others can always be answered.
+    /// True for a request that can be answered: it says where the answer goes (Via) and to what (CSeq), and the lines of an answer have no byte that must
+    /// not be sent back. What else is missing is missing in the answer too (RFC 4475 §3.3.1). An ACK is never answered. For requests that turned
+    /// out malformed; others can always be answered.
     pub fn is_answerable(&self) -> bool {
-        let needed = [HeaderId::Via, HeaderId::From, HeaderId::To, HeaderId::CallId, HeaderId::Cseq];
+        let copied = [HeaderId::Via, HeaderId::From, HeaderId::To, HeaderId::CallId, HeaderId::Cseq];
         let is_clean = |line: &HeaderLine| {
             scan::find_forbidden(&self.bytes[usize::from(line.start)..usize::from(line.value_end)]).is_none()
         };
         self.method().is_some_and(|method| method != Method::Ack)
-            && needed.iter().all(|&id| self.first(id).is_some() && self.all(id).all(is_clean))
+            && self.first(HeaderId::Via).is_some()
+            && self.first(HeaderId::Cseq).is_some()
+            && copied.iter().all(|&id| self.all(id).all(is_clean))
     }
 
     /// `Bad` for a flaw in the value of a line.

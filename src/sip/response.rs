@@ -95,3 +95,6 @@ fn emit_top_via(
     out.extend_from_slice(b"\r\n");
     edits.clear();
 }
+
+#[cfg(test)]
+mod tests;
