@@ -97,7 +97,8 @@ fn emit(kind: Kind, names: &Names, order: u64) -> Vec<u8> {
         format!(
             "v=0\r\no={caller} {cseq} {cseq} IN IP4 {address}\r\ns=-\r\nc=IN IP4 {address}\r\nt=0 0\r\n\
              m=audio 40376 RTP/AVP 9 8 0 101\r\na=rtpmap:9 G722/8000\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\n\
-             a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\n{extra}"
+             a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\na=maxptime:150\r\na=rtcp:40377 IN IP4 {address}\r\na=ssrc:2718281828 cname:{from_tag}\r\n\
+             a=rtcp-fb:* nack\r\na=setup:actpass\r\na=sendrecv\r\n{extra}"
         )
     };
     let (start, headers, body) = match kind {
@@ -110,7 +111,9 @@ fn emit(kind: Kind, names: &Names, order: u64) -> Vec<u8> {
                 format!("To: <sip:{caller}@{domain}>"),
                 format!("Call-ID: {call_id}"),
                 format!("CSeq: {cseq} REGISTER"),
-                format!("Contact: <sip:{caller}@{address}:{port};ob>;expires=300"),
+                format!(
+                    "Contact: <sip:{caller}@{address}:{port};ob>;+sip.instance=\"<urn:uuid:{from_tag:0>12}-{port}>\";expires=300"
+                ),
                 "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS".to_owned(),
                 "User-Agent: Deskphone T46/66.85".to_owned(),
                 "Content-Length: 0".to_owned(),
@@ -151,14 +154,15 @@ fn emit(kind: Kind, names: &Names, order: u64) -> Vec<u8> {
                 format!("Call-ID: {call_id}"),
                 format!("CSeq: {cseq} INVITE"),
                 format!("Contact: <sip:{callee}@198.51.100.23:5062>"),
-                "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS".to_owned(),
-                "Supported: replaces".to_owned(),
+                "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, PRACK, REFER".to_owned(),
+                "Supported: replaces, timer, 100rel".to_owned(),
+                "User-Agent: Deskphone T46/66.85".to_owned(),
                 "Content-Length: 0".to_owned(),
             ],
             String::new(),
         ),
         Kind::InviteLarge => {
-            let candidates: String = (0..5)
+            let candidates: String = (0..8)
                 .map(|index| {
                     format!("a=candidate:{index} 1 UDP 2130706431 {address} {} typ host\r\n", 40_376 + index)
                 })
