@@ -18,7 +18,7 @@ use crate::limits::DATAGRAM_BATCH_MAX;
 use crate::shard::counters::{Counter, Counters};
 use crate::shard::input::{Command, Input};
 use crate::shard::outbox::{Outbox, ShardMessage};
-use crate::shard::port::{Answer, Facts, Question, State};
+use crate::shard::port::{Answer, Question, State};
 use crate::time::{Duration, Instant};
 
 /// Rounds of one flush: what can not be sent is told to the shard, which may send something else. What is left then waits for the next flush.
@@ -186,7 +186,7 @@ impl<C: Core> Driver<C> {
             Question::State { ticket } => {
                 let mut counters = self.core.shard.counters().clone();
                 counters.merge(&self.core.counters);
-                Answer::State { ticket, state: State { counters, facts: Facts::default() } }
+                Answer::State { ticket, state: State { counters, facts: self.core.shard.facts() } }
             }
             Question::Drain { ticket } => {
                 self.on_command(now, Command::Drain);

@@ -30,6 +30,7 @@ use crate::shard::Shard;
 use crate::shard::counters::Counters;
 use crate::shard::input::Input;
 use crate::shard::outbox::Outbox;
+use crate::shard::port::Facts;
 use crate::time::{Duration, Instant};
 use bind::{Bound, Listening};
 use clock::Clock;
@@ -84,6 +85,11 @@ pub trait Core: 'static {
     fn next_deadline(&self) -> Option<Instant>;
     fn is_quiet(&self) -> bool;
     fn counters(&self) -> &Counters;
+
+    /// What is held now; connections are the shell's to count.
+    fn facts(&self) -> Facts {
+        Facts::default()
+    }
 }
 
 /// Makes a shard on its own thread.
@@ -112,6 +118,10 @@ impl Core for Shard {
 
     fn counters(&self) -> &Counters {
         Shard::counters(self)
+    }
+
+    fn facts(&self) -> Facts {
+        Shard::facts(self)
     }
 }
 
