@@ -1,6 +1,6 @@
 //! tine-load: a load generator for SIP. Operations start by the clock, users are the model, both ends of every call are here.
 //!
-//! `cli` says what is asked, `run` does it on a thread of its own, `report` says what came of it. Below `run`: `pacing` (when to start),
+//! `cli` says what is asked, `run` does it on a thread of its own, `report` says what came of it. Below `run`: `rooms` (what reaches what), `pacing` (when to start),
 //! `request` and `call` (what an operation is), `user` (who does it), `names`, `template` and `texts` (what is written), `reading` (what
 //! is read), `timers`, `sockets`, `tally` (what is counted), `process` (the system under test).
 
@@ -15,6 +15,7 @@ mod progress;
 mod reading;
 mod report;
 mod request;
+mod rooms;
 mod run;
 mod sockets;
 mod tally;

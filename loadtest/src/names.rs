@@ -81,9 +81,14 @@ impl RunMark {
         })
     }
 
-    /// Reads the name in a branch of ours.
+    /// Reads a tag, which is a name and nothing behind it.
+    pub fn parse_tag(&self, tag: &[u8]) -> Option<Name> {
+        if tag.len() == NAME_LEN { self.parse(tag) } else { None }
+    }
+
+    /// Reads the name in a branch of ours, which has nothing behind it either.
     pub fn parse_branch(&self, branch: &[u8]) -> Option<Name> {
-        self.parse(branch.strip_prefix(BRANCH_COOKIE)?)
+        self.parse_tag(branch.strip_prefix(BRANCH_COOKIE)?)
     }
 }
 
@@ -131,7 +136,8 @@ mod tests {
             assert_eq!(text.len(), BRANCH_COOKIE.len() + NAME_LEN);
             assert_eq!(mark.parse_branch(&text), Some(name));
             text.extend_from_slice(b"@host");
-            assert_eq!(mark.parse_branch(&text), Some(name));
+            assert_eq!(mark.parse(&text[BRANCH_COOKIE.len()..]), Some(name));
+            assert_eq!(mark.parse_branch(&text), None);
         }
     }
 

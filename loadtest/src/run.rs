@@ -1,32 +1,24 @@
 //! One run on one thread: setup, ramp and measured part, grace, removal.
 //!
 //! The loop starts what is due, ends the timers that are due, waits for "a datagram or the next start", and hands each datagram to the
-//! room that its branch or method names. One clock reading serves a batch.
+//! rooms. One clock reading serves a batch.
 
+use std::net::SocketAddr;
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rustix::time::{ClockId, clock_gettime};
-use tine::flow::Address;
-use tine::shell::udp::Datagram;
-use tine::sip::index::Index;
-use tine::sip::message::{Message, is_keepalive};
 use tine::time::{Duration, Instant};
 
-use crate::call::{Calls, Origin};
 use crate::cli::{Plan, Workload};
 use crate::clock::Clock;
-use crate::context::{Context, Draw};
-use crate::names::{Kind, RunMark};
 use crate::pacing::Pace;
 use crate::process::{self, Usage};
-use crate::reading;
-use crate::request::{Purpose, Requests};
-use crate::sockets::{Outgoing, Sockets};
+use crate::request::Purpose;
+use crate::rooms::Rooms;
+use crate::sockets::Sockets;
 use crate::tally::{Cause, Tally};
-use crate::texts::Texts;
-use crate::timers::{Owner, Timers};
-use crate::user::{Endpoints, socket_count};
+use crate::user::socket_count;
 
 /// What the thread of a run tells the one that watches it, and is told by it.
 #[derive(Debug, Default)]
@@ -59,8 +51,6 @@ pub struct Outcome {
 
 /// Starts in one turn of the loop: what falls behind catches up without starving the answers.
 const STARTS_MAX: usize = 32;
-/// Timers in one turn of the loop.
-const TIMERS_MAX: usize = 4_096;
 /// Registrations in flight during setup and removal.
 const BULK_WINDOW: u32 = 256;
 /// The longest wait, after which the flags are looked at.
@@ -92,42 +82,13 @@ struct Run<'r> {
     rooms: Rooms,
 }
 
-/// Everything that a datagram or a timer may reach.
-struct Rooms {
-    cx: Context,
-    index: Index,
-    requests: Requests,
-    calls: Option<Calls>,
-}
-
 impl<'r> Run<'r> {
     fn new(plan: &'r Plan, sockets: Sockets, watch: &'r Watch, stop: &'r AtomicBool) -> Self {
         let clock = Clock::start();
         let now = clock.now();
         let seed = now.as_micros() ^ u64::from(std::process::id()) << 44;
-        let mut draw = Draw(seed);
-        let mark = RunMark::new((0..4).fold(0, |mark, _| mark << 8 | u32::from(draw.below(u8::MAX))));
-        let locals: Vec<_> =
-            sockets.locals().map(|local| local.to_string().into_bytes().into_boxed_slice()).collect();
-        let devices = plan.workload.devices();
-        let cx = Context {
-            now,
-            mark,
-            texts: Texts::new(&plan.domain, plan.bind[0]),
-            target: Address::from(plan.target),
-            outgoing: Outgoing::default(),
-            timers: Timers::default(),
-            tally: Tally::new(devices),
-            endpoints: Endpoints::new(plan.users, devices, locals.len() as u32),
-            locals,
-            draw,
-        };
-        let rooms = Rooms {
-            cx,
-            index: Index::default(),
-            requests: Requests::new(plan.workload.expires_s()),
-            calls: plan.workload.call_plan().map(Calls::new),
-        };
+        let locals: Vec<SocketAddr> = sockets.locals().collect();
+        let rooms = Rooms::new(plan, &locals, now, seed);
         Run { plan, watch, stop, clock, sockets, rooms }
     }
 
@@ -247,30 +208,8 @@ impl<'r> Run<'r> {
 
     fn start_due(&mut self, pace: &mut Pace) {
         for _ in 0..STARTS_MAX {
-            let rooms = &mut self.rooms;
-            let Some(start) = pace.pop_due(rooms.cx.now) else { return };
-            if start.measured {
-                rooms.cx.tally.late.saturating_record(rooms.cx.now.since(start.intended).as_micros());
-            }
-            match (&mut rooms.calls, self.plan.workload) {
-                (Some(calls), _) => calls.start(&mut rooms.cx, start),
-                (None, Workload::Options) => {
-                    rooms.requests.start_next(
-                        &mut rooms.cx,
-                        Purpose::Options,
-                        start.intended,
-                        start.measured,
-                    );
-                }
-                (None, _) => {
-                    rooms.requests.start_next(
-                        &mut rooms.cx,
-                        Purpose::Register,
-                        start.intended,
-                        start.measured,
-                    );
-                }
-            }
+            let Some(start) = pace.pop_due(self.rooms.cx.now) else { return };
+            self.rooms.start(start);
         }
     }
 
@@ -280,11 +219,7 @@ impl<'r> Run<'r> {
             let now = self.clock.now();
             if now >= until {
                 self.rooms.cx.now = now;
-                self.rooms.requests.give_up(&mut self.rooms.cx);
-                if let Some(calls) = &mut self.rooms.calls {
-                    calls.give_up(&mut self.rooms.cx);
-                }
-                assert_eq!(self.rooms.cx.tally.in_flight(), 0, "every operation in flight is in a table");
+                self.rooms.give_up();
                 break;
             }
             self.turn(until);
@@ -328,48 +263,6 @@ impl<'r> Run<'r> {
     fn sample(&self) -> (Option<Usage>, u64) {
         let own = clock_gettime(ClockId::ThreadCPUTime);
         (self.plan.pid.and_then(process::usage_of), own.tv_sec as u64 * 1_000_000_000 + own.tv_nsec as u64)
-    }
-}
-
-impl Rooms {
-    fn on_timers(&mut self) {
-        for _ in 0..TIMERS_MAX {
-            let Some((due, key)) = self.cx.timers.pop_due(self.cx.now) else { return };
-            match (key.owner, &mut self.calls) {
-                (Owner::Request, _) => self.requests.on_timer(&mut self.cx, key),
-                (Owner::Refresh, _) => self.requests.on_refresh(&mut self.cx, key.slot),
-                (Owner::Caller | Owner::Device(_), Some(calls)) => calls.on_timer(&mut self.cx, due, key),
-                (Owner::Caller | Owner::Device(_), None) => {}
-            }
-        }
-    }
-
-    fn on_datagram(&mut self, socket: u32, datagram: Datagram<'_>) {
-        if is_keepalive(datagram.bytes) {
-            return;
-        }
-        let Ok(message) = Message::parse(datagram.bytes, &mut self.index) else {
-            self.cx.tally.malformed += 1;
-            return;
-        };
-        if message.is_request() {
-            let origin = Origin { socket, remote: datagram.remote };
-            match &mut self.calls {
-                Some(calls) => calls.on_request(&mut self.cx, origin, &message),
-                None => crate::call::answer_stranger(&mut self.cx, origin, &message),
-            }
-            return;
-        }
-        let name = reading::top_branch(&message).and_then(|branch| self.cx.mark.parse_branch(branch));
-        match (name, &mut self.calls) {
-            (Some(name), _) if name.kind == Kind::Request => {
-                self.requests.on_response(&mut self.cx, name, &message)
-            }
-            (Some(name), Some(calls)) if matches!(name.kind, Kind::Invite | Kind::Bye) => {
-                calls.on_response(&mut self.cx, name, socket, &message);
-            }
-            _ => self.cx.tally.stray(&message),
-        }
     }
 }
 

@@ -154,6 +154,17 @@ impl Outgoing {
         self.packets.push(Waiting { socket, start, end, remote });
     }
 
+    /// Takes out all that waits: socket, remote address, bytes.
+    #[cfg(test)]
+    pub fn drain(&mut self) -> impl Iterator<Item = (u32, Address, Vec<u8>)> + use<> {
+        let bytes = core::mem::take(&mut self.bytes);
+        self.open_at = 0;
+        let packets = core::mem::take(&mut self.packets).into_iter();
+        packets.map(move |packet| {
+            (packet.socket, packet.remote, bytes[packet.start as usize..packet.end as usize].to_vec())
+        })
+    }
+
     /// Bytes that wait.
     pub fn len(&self) -> usize {
         self.bytes.len()

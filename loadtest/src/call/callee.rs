@@ -174,7 +174,7 @@ impl Calls {
     /// The call and device of a request inside a dialog, by its Call-ID and both tags.
     fn dialog_of(&mut self, cx: &Context, message: &Message<'_>) -> Option<(&mut Call, u8)> {
         let call_id = reading::call_id(message, cx.mark)?;
-        let tag = |id| reading::tag_of(message, id).and_then(|tag| cx.mark.parse(tag));
+        let tag = |id| reading::tag_of(message, id).and_then(|tag| cx.mark.parse_tag(tag));
         let device = tag(HeaderId::To).filter(|name| name.kind == Kind::Device)?;
         let call = self.table.get_mut(call_id.slot, call_id.generation)?;
         let is_same = call.name == call_id

@@ -27,7 +27,8 @@ impl Calls {
         };
         let name_of_call = call.name;
         let is_same_dialog = reading::call_id(message, cx.mark) == Some(call.name)
-            && reading::tag_of(message, HeaderId::From).and_then(|tag| cx.mark.parse(tag)) == Some(call.name);
+            && reading::tag_of(message, HeaderId::From).and_then(|tag| cx.mark.parse_tag(tag))
+                == Some(call.name);
         let outcome = if !is_same_dialog {
             Outcome::Failed(Cause::WrongDialog)
         } else if name.kind == Kind::Invite {
@@ -91,7 +92,7 @@ impl Call {
     ) -> Outcome {
         let status = message.status();
         let to_tag = reading::tag_of(message, HeaderId::To);
-        let device = to_tag.and_then(|tag| cx.mark.parse(tag)).filter(|tag| self.is_device(*tag));
+        let device = to_tag.and_then(|tag| cx.mark.parse_tag(tag)).filter(|tag| self.is_device(*tag));
         if let Some(device) = device {
             self.tags_seen |= 1 << (device.part % 64);
         }
@@ -143,7 +144,8 @@ impl Call {
         if !self.measured {
             return;
         }
-        if status == 100 {
+        if status == 100 && !self.has_trying {
+            self.has_trying = true;
             cx.tally.record(Step::Invite100, self.intended, cx.now);
         } else if status / 10 == 18 && !self.has_ringing {
             self.has_ringing = true;

@@ -47,6 +47,7 @@ struct Call {
     /// Moves on whenever the caller's timer loses its meaning.
     step: u16,
     has_provisional: bool,
+    has_trying: bool,
     has_ringing: bool,
     /// One bit for each device whose To tag the caller has seen.
     tags_seen: u64,
@@ -227,6 +228,7 @@ impl Call {
             sent: 0,
             step: 0,
             has_provisional: false,
+            has_trying: false,
             has_ringing: false,
             tags_seen: 0,
             winner: 0,
@@ -248,7 +250,8 @@ impl Call {
         (self.intended, self.measured) = (start.intended, start.measured);
         (self.caller, self.callee, self.answerer) = (caller, callee, answerer);
         (self.stage, self.sent, self.step) = (Stage::Calling, 0, 0);
-        (self.has_provisional, self.has_ringing, self.tags_seen, self.winner) = (false, false, 0, answerer);
+        (self.has_provisional, self.has_trying, self.has_ringing) = (false, false, false);
+        (self.tags_seen, self.winner) = (0, answerer);
         self.to_tag.clear();
         self.remote_target.clear();
         self.routes.clear();
