@@ -86,6 +86,9 @@ impl Config {
             listeners: self.listen.iter().map(listener).collect(),
             shards: usize::from(self.node.shards),
             cpus: self.node.cpus.iter().map(|&cpu| usize::from(cpu)).collect(),
+            connections_max: self.limits.connections_max as usize,
+            connection_idle: Duration::from_secs(u64::from(self.limits.connection_idle_s)),
+            message_bytes_max: self.limits.message_bytes_max as usize,
             drain: Duration::from_secs(u64::from(self.node.drain_s)),
         }
     }

@@ -3,22 +3,23 @@
 //! Nothing here waits. The tasks of `thread` wait, and call [`turn`] when something has come.
 
 use std::cell::RefCell;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
-use std::task::Waker;
+use std::task::{Context, Waker};
 
-use super::Core;
 use super::clock::Clock;
+use super::connections::{self, ByteStream, Connections, Progress, QueueError, READ_BYTES};
 use super::fault::{Faults, guard};
 use super::mesh::{Handed, Mesh};
 use super::udp::{Datagram, Packet, Receiver, Sender, Socket};
+use super::{Core, stream};
 use crate::flow::{Address, Endpoint, Flow, Transport};
-use crate::ids::{EndpointId, TransactionId};
+use crate::ids::{ConnectionId, EndpointId, TransactionId};
 use crate::limits::DATAGRAM_BATCH_MAX;
 use crate::shard::counters::{Counter, Counters};
 use crate::shard::input::{Command, Input};
-use crate::shard::outbox::{Outbox, ShardMessage};
-use crate::shard::port::{Answer, Question, State};
+use crate::shard::outbox::{Connect, Outbox, ShardMessage};
+use crate::shard::port::{Answer, Facts, Question, State};
 use crate::time::{Duration, Instant};
 
 /// Rounds of one flush: what can not be sent is told to the shard, which may send something else. What is left then waits for the next flush.
@@ -44,8 +45,16 @@ pub(super) struct Driver<C> {
     leaving: Vec<Vec<u32>>,
     recent: RecentSends,
     mesh: Mesh,
-    /// Transactions whose transmit failed, to be told to the shard.
-    failed: Vec<TransactionId>,
+    connections: Connections,
+    /// For each stream listener the endpoints that it serves.
+    listeners: Vec<Vec<(IpAddr, EndpointId)>>,
+    endpoints: Vec<Endpoint>,
+    /// What a stream's turn reads into.
+    scratch: Box<[u8]>,
+    /// Connections that the shard asked for and that nobody opens yet.
+    wanted: Vec<Connect>,
+    /// What became of the outbox, to be told to the shard.
+    late: Vec<Input<'static>>,
     /// When the timer task wakes; it is woken before where that is too late.
     armed: Instant,
     timer: Option<Waker>,
@@ -87,8 +96,11 @@ pub(super) struct Parts<C> {
     pub clock: Clock,
     /// Listener index and socket.
     pub udp: Vec<(u8, Socket)>,
+    /// Listener indexes of the streams.
+    pub streams: Vec<u8>,
     pub endpoints: Vec<Endpoint>,
     pub mesh: Mesh,
+    pub connections: connections::Options,
 }
 
 /// Runs `take_in` with the shard's driver and the time, then sends what came of it.
@@ -96,11 +108,18 @@ pub(super) fn turn<C: Core, T>(
     driver: &Rc<RefCell<Driver<C>>>,
     take_in: impl FnOnce(&mut Driver<C>, Instant) -> T,
 ) -> T {
-    let mut driver = driver.borrow_mut();
-    let now = driver.clock.now();
-    driver.now = now;
-    let result = take_in(&mut driver, now);
-    driver.flush(now);
+    let mut shell = driver.borrow_mut();
+    let now = shell.clock.now();
+    shell.now = now;
+    let result = take_in(&mut shell, now);
+    shell.flush(now);
+    if !shell.wanted.is_empty() {
+        let wanted = std::mem::take(&mut shell.wanted);
+        drop(shell);
+        for connect in wanted {
+            glommio::spawn_local(stream::open(driver.clone(), connect)).detach();
+        }
+    }
     result
 }
 
@@ -120,7 +139,17 @@ impl<C: Core> Driver<C> {
             }
             udp.push(UdpListener { socket, endpoints });
         }
+        let listeners = parts.streams.iter().map(|&listener| {
+            let own =
+                parts.endpoints.iter().enumerate().filter(|(_, endpoint)| endpoint.listener == listener);
+            own.map(|(index, endpoint)| (endpoint.local.ip(), EndpointId(index as u16))).collect()
+        });
         Driver {
+            listeners: listeners.collect(),
+            endpoints: parts.endpoints,
+            connections: Connections::new(parts.connections),
+            scratch: vec![0; READ_BYTES].into_boxed_slice(),
+            wanted: Vec::new(),
             core: Guarded {
                 shard: parts.shard,
                 outbox: Outbox::default(),
@@ -137,7 +166,7 @@ impl<C: Core> Driver<C> {
             sender: Sender::default(),
             recent: RecentSends { sends: Vec::with_capacity(RECENT_SENDS_MAX), next: 0 },
             mesh: parts.mesh,
-            failed: Vec::new(),
+            late: Vec::new(),
             armed: Instant::NEVER,
             timer: None,
         }
@@ -170,6 +199,64 @@ impl<C: Core> Driver<C> {
         self.take_unreachables(index);
     }
 
+    /// An accepted stream; `None` when there are too many, or when it came to an address that is not one of ours any more.
+    pub(super) fn on_accepted(
+        &mut self,
+        now: Instant,
+        listener: usize,
+        (stream, local, remote): (ByteStream, SocketAddr, SocketAddr),
+    ) -> Option<ConnectionId> {
+        if self.connections.is_full() {
+            self.core.counters.add(Counter::ConnectionsRefused);
+            return None;
+        }
+        let endpoint = self.listeners[listener].iter().find(|(ip, _)| *ip == local.ip())?.1;
+        self.core.counters.add(Counter::ConnectionsAccepted);
+        let flow = Flow { remote: remote.into(), endpoint, connection: None };
+        Some(self.connections.insert(now, flow, stream).0)
+    }
+
+    /// A stream that the shard asked for is open, or could not be opened.
+    pub(super) fn on_connected(
+        &mut self,
+        now: Instant,
+        connect: &Connect,
+        stream: Option<ByteStream>,
+    ) -> Option<ConnectionId> {
+        self.connections.end_connect();
+        let Some(stream) = stream else {
+            self.core.counters.add(Counter::ConnectsFailed);
+            self.core.input(now, Input::ConnectFailed { origin: connect.origin });
+            return None;
+        };
+        self.core.counters.add(Counter::ConnectionsMade);
+        let flow = Flow { remote: connect.remote, endpoint: connect.endpoint, connection: None };
+        let (id, flow) = self.connections.insert(now, flow, stream);
+        self.core.input(now, Input::Connected { origin: connect.origin, flow });
+        Some(id)
+    }
+
+    /// The turn of a connection whose task was woken.
+    pub(super) fn on_stream(
+        &mut self,
+        now: Instant,
+        context: &mut Context<'_>,
+        id: ConnectionId,
+    ) -> Progress {
+        let Driver { core, connections, scratch, late, .. } = self;
+        let mut counters = Counters::default();
+        let progress = connections.poll((now, context), id, scratch, &mut counters, late, |flow, bytes| {
+            core.input(now, Input::Message { flow, bytes });
+        });
+        core.counters.merge(&counters);
+        progress
+    }
+
+    /// The local address of an endpoint, to open a stream from.
+    pub(super) fn local_of(&self, endpoint: EndpointId) -> Option<SocketAddr> {
+        self.endpoints.get(usize::from(endpoint.0)).map(|endpoint| endpoint.local.into())
+    }
+
     /// Takes what other shards handed over.
     pub(super) fn on_handoffs(&mut self, now: Instant, messages: &mut Vec<ShardMessage>) {
         for message in messages.drain(..) {
@@ -186,7 +273,9 @@ impl<C: Core> Driver<C> {
             Question::State { ticket } => {
                 let mut counters = self.core.shard.counters().clone();
                 counters.merge(&self.core.counters);
-                Answer::State { ticket, state: State { counters, facts: self.core.shard.facts() } }
+                let connections = self.connections.len() as u64;
+                let facts = Facts { connections, ..self.core.shard.facts() };
+                Answer::State { ticket, state: State { counters, facts } }
             }
             Question::Drain { ticket } => {
                 self.on_command(now, Command::Drain);
@@ -203,7 +292,9 @@ impl<C: Core> Driver<C> {
         if let Some(report) = self.core.faults.next_report(now) {
             tracing::error!("fault: {report}");
         }
-        self.mesh.retry(|_| {});
+        let Driver { mesh, connections, .. } = self;
+        mesh.retry(|connection| connections.resume(connection));
+        self.connections.sweep(now, &mut self.core.counters, &mut self.late);
         self.armed = Instant::NEVER;
     }
 
@@ -231,12 +322,12 @@ impl<C: Core> Driver<C> {
             if self.core.shard.next_deadline().is_some_and(|deadline| deadline <= now) {
                 self.core.deadline(now);
             }
-            self.drain_outbox();
-            if self.failed.is_empty() {
+            self.drain_outbox(now);
+            if self.late.is_empty() {
                 break;
             }
-            for origin in self.failed.drain(..) {
-                self.core.input(now, Input::SendFailed { origin });
+            for input in self.late.drain(..) {
+                self.core.input(now, input);
             }
         }
         if self.next_wake() < self.armed
@@ -247,25 +338,26 @@ impl<C: Core> Driver<C> {
     }
 
     fn next_wake(&self) -> Instant {
-        if !self.failed.is_empty() {
+        if !self.late.is_empty() || !self.core.outbox.is_empty() {
             return self.now;
         }
         let deadline = self.core.shard.next_deadline().unwrap_or(Instant::NEVER);
         let retry = if self.mesh.has_waiting() { self.now + MESH_RETRY } else { Instant::NEVER };
         let report = self.core.faults.next_report_at().unwrap_or(Instant::NEVER);
-        deadline.min(retry).min(report)
+        deadline.min(retry).min(report).min(self.connections.next_sweep())
     }
 
-    fn drain_outbox(&mut self) {
-        if self.core.outbox.is_empty() {
-            return;
+    fn drain_outbox(&mut self, now: Instant) {
+        if !self.core.outbox.is_empty() {
+            self.sort_transmits();
+            for index in 0..self.udp.len() {
+                self.send_leaving(index);
+            }
+            self.hand_off();
+            self.see_to_connections(now);
+            self.core.outbox.clear();
         }
-        self.sort_transmits();
-        for index in 0..self.udp.len() {
-            self.send_leaving(index);
-        }
-        self.hand_off();
-        self.core.outbox.clear();
+        self.connections.write_dirty(now, &mut self.late);
     }
 
     /// Puts each transmit on the list of its way out.
@@ -279,14 +371,45 @@ impl<C: Core> Driver<C> {
                         self.recent.insert(transmit.flow.remote, origin);
                     }
                 }
-                _ => self.failed.extend(transmit.origin),
+                (Some(connection), _) => {
+                    let bytes = &self.core.outbox.bytes[transmit.start as usize..][..transmit.len as usize];
+                    let Err(error) = self.connections.queue(connection, bytes, transmit.origin) else {
+                        continue;
+                    };
+                    self.late.extend(transmit.origin.map(|origin| Input::SendFailed { origin }));
+                    if error == QueueError::Full {
+                        self.core.counters.add(Counter::ConnectionsOverfull);
+                        self.connections.remove(connection, &mut self.late);
+                    }
+                }
+                (None, None) => self.late.extend(transmit.origin.map(|origin| Input::SendFailed { origin })),
+            }
+        }
+    }
+
+    /// Holds, closes and connects.
+    fn see_to_connections(&mut self, now: Instant) {
+        let Driver { core, connections, wanted, late, .. } = self;
+        for hold in &core.outbox.holds {
+            connections.hold(hold.connection, hold.until);
+        }
+        for &connection in &core.outbox.closes {
+            connections.begin_close(now, connection);
+        }
+        for &connect in &core.outbox.connects {
+            if connections.is_full() {
+                core.counters.add(Counter::ConnectsFailed);
+                late.push(Input::ConnectFailed { origin: connect.origin });
+            } else {
+                connections.begin_connect();
+                wanted.push(connect);
             }
         }
     }
 
     /// Sends what leaves by one UDP socket, a batch at a time.
     fn send_leaving(&mut self, index: usize) {
-        let Driver { core, udp, routes, sender, leaving, failed, .. } = self;
+        let Driver { core, udp, routes, sender, leaving, late, .. } = self;
         let Guarded { outbox, counters, .. } = core;
         let socket = &udp[index].socket;
         let mut has_errors = false;
@@ -304,7 +427,8 @@ impl<C: Core> Driver<C> {
                 // A full buffer is loss like any other on the way: retransmissions are made for it.
                 let is_loss = matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::ENOBUFS));
                 if !is_loss {
-                    failed.extend(outbox.transmits[batch[place] as usize].origin);
+                    let origin = outbox.transmits[batch[place] as usize].origin;
+                    late.extend(origin.map(|origin| Input::SendFailed { origin }));
                 }
             });
             has_errors |= sent.has_errors;
@@ -316,18 +440,19 @@ impl<C: Core> Driver<C> {
     }
 
     fn hand_off(&mut self) {
-        let Driver { core, mesh, failed, .. } = self;
+        let Driver { core, mesh, connections, late, .. } = self;
         for (to, message) in core.outbox.handoffs.drain(..) {
             match mesh.hand(to, message) {
                 Handed::Over => {}
-                Handed::Waits(_) => {}
+                Handed::Waits(Some(connection)) => connections.pause(connection),
+                Handed::Waits(None) => {}
                 Handed::Refused(ShardMessage::Message { .. }) => {
                     core.counters.add(Counter::DatagramsMeshFull)
                 }
                 Handed::Refused(message) => {
                     core.counters.add(Counter::HandoffsRefused);
                     if let ShardMessage::Write { origin, .. } = message {
-                        failed.extend(origin);
+                        late.extend(origin.map(|origin| Input::SendFailed { origin }));
                     }
                 }
             }
@@ -338,7 +463,7 @@ impl<C: Core> Driver<C> {
     fn take_unreachables(&mut self, index: usize) {
         while let Some(unreachable) = self.udp[index].socket.next_unreachable() {
             self.core.counters.add(Counter::Unreachable);
-            self.recent.take(unreachable.remote, &mut self.failed);
+            self.recent.take(unreachable.remote, &mut self.late);
         }
     }
 }
@@ -393,11 +518,11 @@ impl RecentSends {
         }
     }
 
-    /// Moves the origins of everything that was sent to `remote`.
-    fn take(&mut self, remote: Address, origins: &mut Vec<TransactionId>) {
+    /// Tells the origins of everything that was sent to `remote`.
+    fn take(&mut self, remote: Address, late: &mut Vec<Input<'static>>) {
         for (to, origin) in &mut self.sends {
             if *to == remote {
-                origins.extend(origin.take());
+                late.extend(origin.take().map(|origin| Input::SendFailed { origin }));
             }
         }
     }

@@ -1,12 +1,14 @@
 //! Bounded rings between shards, one for each ordered pair: nobody waits for another shard.
 //!
 //! A ring that is full refuses. Of what was refused, a datagram is dropped; a message of a stream waits here, and its connection is not read from
-//! until it has gone. With one shard there is no ring, and none of this costs.
+//! until it has gone; anything else waits in a queue as long as the ring, and past that is refused to the shard that said it. With one shard there
+//! is no ring, and none of this costs.
 
 use std::collections::VecDeque;
 
 use glommio::channels::shared_channel;
 use glommio::channels::shared_channel::{ConnectedReceiver, ConnectedSender, SharedReceiver, SharedSender};
+use glommio::{GlommioError, ResourceType};
 
 use crate::ids::{ConnectionId, ShardId};
 use crate::limits::MESH_RING_MAX;
@@ -22,8 +24,15 @@ pub(super) struct Ends {
 #[derive(Default)]
 pub(super) struct Mesh {
     /// Indexed by shard; `None` for the shard itself.
-    senders: Vec<Option<ConnectedSender<ShardMessage>>>,
-    waiting: VecDeque<(ShardId, ConnectionId, ShardMessage)>,
+    peers: Vec<Option<Peer>>,
+    waiting_count: usize,
+}
+
+/// The way to one other shard.
+struct Peer {
+    sender: ConnectedSender<ShardMessage>,
+    /// What did not fit, in order.
+    waiting: VecDeque<ShardMessage>,
 }
 
 /// What became of a message.
@@ -31,9 +40,9 @@ pub(super) struct Mesh {
 pub(super) enum Handed {
     /// It is in the ring.
     Over,
-    /// The ring is full; the message came over this connection, which must not be read from until `Mesh::retry` names it.
-    Waits(ConnectionId),
-    /// The ring is full, and this is not a message of a stream.
+    /// The ring is full, and the message waits. Where it came over a connection of this shard, that must not be read from until `Mesh::retry` names it.
+    Waits(Option<ConnectionId>),
+    /// The ring is full, and this may not wait.
     Refused(ShardMessage),
 }
 
@@ -74,9 +83,10 @@ impl Ends {
             .collect();
         let receivers: Vec<_> =
             self.receivers.into_iter().map(|receiver| glommio::spawn_local(receiver.connect())).collect();
-        let mut mesh = Mesh { senders: (0..count).map(|_| None).collect(), waiting: VecDeque::new() };
+        let mut mesh = Mesh { peers: (0..count).map(|_| None).collect(), waiting_count: 0 };
         for (peer, sender) in senders {
-            mesh.senders[usize::from(peer.0)] = Some(sender.await);
+            let peer_of = Peer { sender: sender.await, waiting: VecDeque::new() };
+            mesh.peers[usize::from(peer.0)] = Some(peer_of);
         }
         let mut connected = Vec::with_capacity(receivers.len());
         for receiver in receivers {
@@ -89,54 +99,62 @@ impl Ends {
 impl Mesh {
     /// Hands `message` to the shard `to`.
     pub(super) fn hand(&mut self, to: ShardId, message: ShardMessage) -> Handed {
-        let connection = match &message {
-            ShardMessage::Message { flow, .. } => flow.connection,
-            _ => None,
+        let Some(Some(peer)) = self.peers.get_mut(usize::from(to.0)) else { return Handed::Refused(message) };
+        let (is_datagram, connection) = match &message {
+            ShardMessage::Message { flow, .. } => (flow.connection.is_none(), flow.connection),
+            _ => (false, None),
         };
-        // Messages of one stream stay in order: while one of them waits, those behind it wait too.
-        let is_behind =
-            connection.is_some() && self.waiting.iter().any(|(_, waiting, _)| Some(*waiting) == connection);
-        let refused = if is_behind {
-            message
-        } else {
-            match self.push(to, message) {
+        // What may wait stays in order; a datagram has none to keep.
+        let refused = if is_datagram || peer.waiting.is_empty() {
+            match peer.push(message) {
                 Ok(()) => return Handed::Over,
-                Err(message) => message,
+                Err(refused) => refused,
             }
+        } else {
+            message
         };
-        match connection {
-            Some(connection) => {
-                self.waiting.push_back((to, connection, refused));
-                Handed::Waits(connection)
-            }
-            None => Handed::Refused(refused),
+        if is_datagram || (connection.is_none() && peer.waiting.len() >= MESH_RING_MAX) {
+            return Handed::Refused(refused);
         }
+        peer.waiting.push_back(refused);
+        self.waiting_count += 1;
+        Handed::Waits(connection)
     }
 
-    /// Tries again what waits; calls `gone` with the connection of each message that fits now.
+    /// Tries again what waits; calls `gone` with the connection of each message of a stream that fits now.
     pub(super) fn retry(&mut self, mut gone: impl FnMut(ConnectionId)) {
-        for _ in 0..self.waiting.len() {
-            let Some((to, connection, message)) = self.waiting.pop_front() else { return };
-            match self.push(to, message) {
-                Ok(()) => gone(connection),
-                Err(message) => {
-                    self.waiting.push_front((to, connection, message));
-                    return;
+        if self.waiting_count == 0 {
+            return;
+        }
+        for peer in self.peers.iter_mut().flatten() {
+            while let Some(message) = peer.waiting.pop_front() {
+                let connection = match &message {
+                    ShardMessage::Message { flow, .. } => flow.connection,
+                    _ => None,
+                };
+                if let Err(message) = peer.push(message) {
+                    peer.waiting.push_front(message);
+                    break;
+                }
+                self.waiting_count -= 1;
+                if let Some(connection) = connection {
+                    gone(connection);
                 }
             }
         }
     }
 
     pub(super) fn has_waiting(&self) -> bool {
-        !self.waiting.is_empty()
+        self.waiting_count > 0
     }
+}
 
-    fn push(&mut self, to: ShardId, message: ShardMessage) -> Result<(), ShardMessage> {
-        let Some(Some(sender)) = self.senders.get(usize::from(to.0)) else { return Err(message) };
-        match sender.try_send(message) {
+impl Peer {
+    fn push(&mut self, message: ShardMessage) -> Result<(), ShardMessage> {
+        match self.sender.try_send(message) {
             Ok(()) => Ok(()),
-            Err(glommio::GlommioError::WouldBlock(glommio::ResourceType::Channel(message)))
-            | Err(glommio::GlommioError::Closed(glommio::ResourceType::Channel(message))) => Err(message),
+            Err(GlommioError::WouldBlock(ResourceType::Channel(message)))
+            | Err(GlommioError::Closed(ResourceType::Channel(message))) => Err(message),
             Err(error) => unreachable!("a ring refuses by giving the message back: {error}"),
         }
     }

@@ -5,11 +5,13 @@
 
 mod bind;
 pub mod clock;
+mod connections;
 mod driver;
 mod error;
 mod fault;
 mod mesh;
 pub mod port;
+mod stream;
 mod thread;
 pub mod udp;
 
@@ -25,7 +27,7 @@ use signal_hook::iterator::Signals;
 
 use crate::flow::{Endpoint, Transport, Zone};
 use crate::ids::ShardId;
-use crate::limits::SHARDS_MAX;
+use crate::limits::{MESSAGE_BYTES_MAX, SHARDS_MAX};
 use crate::shard::Shard;
 use crate::shard::counters::Counters;
 use crate::shard::input::Input;
@@ -46,6 +48,12 @@ pub struct Options {
     pub shards: usize,
     /// Shard i is pinned to `cpus[i]`. Empty: the allowed CPUs in turn, round again when there are more shards.
     pub cpus: Vec<usize>,
+    /// Stream connections of the node, those being opened included; a shard gets its share and 10 %.
+    pub connections_max: usize,
+    /// A stream that says nothing for this long is closed, unless the shard holds it.
+    pub connection_idle: Duration,
+    /// The longest message that a stream may carry, at most `limits::MESSAGE_BYTES_MAX`.
+    pub message_bytes_max: usize,
     /// How long transactions in progress may go on after SIGTERM.
     pub drain: Duration,
 }
@@ -273,6 +281,12 @@ fn start_threads<C: Core>(
             sockets,
             endpoints: bound.endpoints.clone(),
             mesh,
+            connections: connections::Options {
+                shard: ShardId(index as u8),
+                connections_max: options.connections_max.div_ceil(shards).saturating_mul(11).div_ceil(10),
+                message_bytes_max: options.message_bytes_max.min(MESSAGE_BYTES_MAX),
+                idle: options.connection_idle,
+            },
             port: ports.next(),
             control: control.clone(),
             bell: shard_bell,

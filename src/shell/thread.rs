@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::task::{Context, Poll};
 
-use futures_lite::future::{poll_fn, yield_now};
+use futures_lite::future::poll_fn;
 use futures_lite::io::AsyncReadExt;
 use futures_lite::stream::Stream;
 use glommio::channels::shared_channel::ConnectedReceiver;
@@ -21,10 +21,10 @@ use glommio::{LocalExecutorBuilder, Placement, PoolPlacement};
 use super::bind::Listening;
 use super::clock::Clock;
 use super::driver::{Driver, Parts, turn};
-use super::mesh;
+
 use super::port::ShardEnd;
-use super::udp::{Socket, adopt_bell, adopt_datagram};
-use super::{Core, Error, Event, MakeCore};
+use super::udp::{Socket, adopt_bell, adopt_datagram, adopt_listener};
+use super::{Core, Error, Event, MakeCore, connections, mesh, stream};
 use crate::flow::Endpoint;
 use crate::ids::ShardId;
 use crate::limits::DATAGRAM_BATCH_MAX;
@@ -35,8 +35,12 @@ use crate::time::{Duration, Instant};
 /// Submission entries of each of glommio's rings. A shard waits for few things at a time; what does not fit waits in glommio's own queue.
 const RING_DEPTH: usize = 128;
 
-/// glommio asks the kernel for events at least this often while there is work without end.
-const PREEMPT_TIMER: std::time::Duration = std::time::Duration::from_millis(1);
+/// A task that has much to do gives way by itself (`give_way`), so glommio need not watch for it; each time that its timer fires it may fall asleep over
+/// tasks that are ready to run.
+const PREEMPT_TIMER: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Whatever an executor sleeps over, it does not sleep longer than this.
+const HEARTBEAT: std::time::Duration = std::time::Duration::from_millis(20);
 
 /// Full batches that one socket may have in turn before the others get theirs.
 const BATCHES_PER_TURN: usize = 8;
@@ -70,6 +74,7 @@ pub(super) struct Start {
     pub sockets: Vec<Listening>,
     pub endpoints: Vec<Endpoint>,
     pub mesh: mesh::Ends,
+    pub connections: connections::Options,
     pub port: Option<ShardEnd>,
     pub control: Arc<Control>,
     /// Rung when `control` has changed.
@@ -93,12 +98,16 @@ pub(super) fn run<C: Core>(start: Start, make_shard: &MakeCore<C>) -> Result<(),
 }
 
 async fn run_tasks<C: Core>(start: Start, make_shard: &MakeCore<C>) -> Result<(), Error> {
+    glommio::spawn_local(beat()).detach();
     let shard = make_shard(start.shard, &start.endpoints);
-    let mut udp = Vec::new();
+    let (mut udp, mut streams, mut listeners) = (Vec::new(), Vec::new(), Vec::new());
     for (listener, socket) in start.sockets.into_iter().enumerate() {
         match socket {
             Listening::Udp(socket) => udp.push((listener as u8, socket)),
-            Listening::Stream(_) => {}
+            Listening::Stream(socket) => {
+                streams.push(listener as u8);
+                listeners.push(adopt_listener(socket.into()));
+            }
         }
     }
     let mut waiters = Vec::new();
@@ -106,11 +115,22 @@ async fn run_tasks<C: Core>(start: Start, make_shard: &MakeCore<C>) -> Result<()
         waiters.push(wait_on(socket).map_err(Error::Io)?);
     }
     let (mesh, receivers) = start.mesh.connect().await;
-    let parts = Parts { shard, clock: start.clock, udp, endpoints: start.endpoints, mesh };
+    let parts = Parts {
+        shard,
+        clock: start.clock,
+        udp,
+        streams,
+        endpoints: start.endpoints,
+        mesh,
+        connections: start.connections,
+    };
     let driver = Rc::new(RefCell::new(Driver::new(parts)));
 
     for (index, waiter) in waiters.into_iter().enumerate() {
         glommio::spawn_local(receive_datagrams(driver.clone(), index, waiter)).detach();
+    }
+    for (index, listener) in listeners.into_iter().enumerate() {
+        glommio::spawn_local(stream::accept(driver.clone(), index, listener)).detach();
     }
     for receiver in receivers {
         glommio::spawn_local(receive_handoffs(driver.clone(), receiver)).detach();
@@ -126,6 +146,17 @@ async fn run_tasks<C: Core>(start: Start, make_shard: &MakeCore<C>) -> Result<()
     let bell = adopt_bell(start.bell.into());
     obey(&driver, &start.control, bell).await;
     Ok(())
+}
+
+/// Lets all other tasks run, and the executor look at the kernel's events and its timers, before the caller goes on.
+pub(super) async fn give_way() {
+    Timer::new(std::time::Duration::ZERO).await;
+}
+
+async fn beat() {
+    loop {
+        Timer::new(HEARTBEAT).await;
+    }
 }
 
 fn wait_on(socket: &Socket) -> io::Result<UdpSocket> {
@@ -155,7 +186,7 @@ async fn receive_datagrams<C: Core>(driver: Rc<RefCell<Driver<C>>>, index: usize
             batch_count += 1;
             if batch_count == BATCHES_PER_TURN || glommio::executor().need_preempt() {
                 batch_count = 0;
-                yield_now().await;
+                give_way().await;
             }
         }
     }
@@ -167,30 +198,35 @@ async fn receive_handoffs<C: Core>(
     mut receiver: ConnectedReceiver<ShardMessage>,
 ) {
     let mut batch = Vec::with_capacity(DATAGRAM_BATCH_MAX);
-    poll_fn(|context| {
-        for _ in 0..BATCHES_PER_TURN {
-            // The ring registers who waits each time that it is found empty, so it is asked once more only after it has woken us.
-            let is_empty = loop {
-                match std::pin::Pin::new(&mut receiver).poll_next(context) {
-                    Poll::Ready(Some(message)) => batch.push(message),
-                    Poll::Ready(None) => return Poll::Ready(()),
-                    Poll::Pending => break true,
+    loop {
+        let is_open = poll_fn(|context| {
+            for _ in 0..BATCHES_PER_TURN {
+                // The ring registers who waits each time that it is found empty, so it is asked once more only after it has woken us.
+                let is_empty = loop {
+                    match std::pin::Pin::new(&mut receiver).poll_next(context) {
+                        Poll::Ready(Some(message)) => batch.push(message),
+                        Poll::Ready(None) => return Poll::Ready(false),
+                        Poll::Pending => break true,
+                    }
+                    if batch.len() == DATAGRAM_BATCH_MAX {
+                        break false;
+                    }
+                };
+                if !batch.is_empty() {
+                    turn(&driver, |driver, now| driver.on_handoffs(now, &mut batch));
                 }
-                if batch.len() == DATAGRAM_BATCH_MAX {
-                    break false;
+                if is_empty {
+                    return Poll::Pending;
                 }
-            };
-            if !batch.is_empty() {
-                turn(&driver, |driver, now| driver.on_handoffs(now, &mut batch));
             }
-            if is_empty {
-                return Poll::Pending;
-            }
+            Poll::Ready(true)
+        })
+        .await;
+        if !is_open {
+            return;
         }
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
+        give_way().await;
+    }
 }
 
 /// Answers what the services ask, between two batches.
