@@ -1,0 +1,12 @@
+//! Where tine does on purpose what an RFC does not say, and why.
+//!
+//! | rule | what tine does | why |
+//! |---|---|---|
+//! | RFC 3261 §18.2.2, RFC 3581 §4: responses go to the port in the Via unless `rport` asks otherwise | in zone access with `nat.fix`, to the address and port that the request came from | phones behind NAT that do not say `rport` are not reached otherwise |
+//! | RFC 3261 §10.3, §16.5: a device is rung at its Contact | with `nat.fix`, a device of zone access whose REGISTER came directly is rung where that came from, over the same flow | the Contact of a device behind NAT names an address that nobody can reach |
+//! | RFC 3261 §17: timers D, J, L and M last as long as retransmissions may come, 32 s with the default T1 | `timers.linger_s` may shorten them over UDP | memory of nodes that are short of it; a late retransmission is then taken for a new request |
+//! | RFC 3261 §16.6 step 11: timer C is more than three minutes | `timers.timer_c_s` may be 1 s to an hour | tests, and sites where nobody rings for three minutes |
+//! | RFC 3261 §16.6 step 11: timer C starts as the INVITE leaves | it starts with the first provisional | until then timer B bounds the fork, and is shorter |
+//! | RFC 3261 §8.2.6.1, §17.2: a UAS answers a non-INVITE request through a server transaction | REGISTER, OPTIONS and refusals are answered without one | §8.2.7 allows stateless answers that repeat exactly; a binding remembers the REGISTER that made it, so a repetition changes nothing |
+//! | RFC 3261 §16.4: a proxy looks at the topmost Route only | all Routes at the top that are tine's own are taken off together | both sides of a double Record-Route are this node, and the second hop would go to itself |
+//! | RFC 3261 §25.1: names and values as the grammar has them | a host name may have underscores | they are in use, and mean no harm |
