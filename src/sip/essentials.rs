@@ -109,7 +109,7 @@ impl<'a> Contacts<'a> {
         addresses(message, HeaderId::Contact)
     }
 
-    #[inline]
+    #[inline(always)]
     fn parse(message: &Message<'a>) -> Result<Contacts<'a>, Malformed> {
         let mut contacts = Contacts::default();
         for line in message.all(HeaderId::Contact) {
@@ -147,7 +147,7 @@ fn required<'a>(message: &Message<'a>, header: HeaderId) -> Result<&'a HeaderLin
     message.first(header).ok_or(Malformed::Missing { header })
 }
 
-#[inline]
+#[inline(always)]
 fn parse_required<'a, T>(
     message: &Message<'a>,
     header: HeaderId,
@@ -157,7 +157,7 @@ fn parse_required<'a, T>(
     parse(message.value(line)).map_err(|flaw| message.bad(line, flaw))
 }
 
-#[inline]
+#[inline(always)]
 fn parse_optional<'a, T>(
     message: &Message<'a>,
     header: HeaderId,
@@ -195,7 +195,7 @@ fn parse_request_uri<'a>(message: &Message<'a>) -> Result<Uri<'a>, Malformed> {
     Ok(uri)
 }
 
-#[inline]
+#[inline(always)]
 fn parse_routes<'a>(message: &Message<'a>) -> Result<(Option<NameAddr<'a>>, u16), Malformed> {
     let mut first = None;
     let mut count = 0;

@@ -124,7 +124,10 @@ impl Index {
         let start = parse_start_line(&message[..usize::from(self.lines[0].value_end)]);
         let named = self.name_lines(message, located);
         let start = match start {
-            Ok(start) => Ok(self.start = start),
+            Ok(start) => {
+                self.start = start;
+                Ok(())
+            }
             Err((start, malformed)) => {
                 self.start = start;
                 Err(malformed)
