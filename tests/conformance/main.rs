@@ -2,6 +2,8 @@
 
 mod network;
 
+mod dialog;
 mod rfc3261_10;
 mod rfc3261_16;
 mod story;
+mod stream;

@@ -7,7 +7,8 @@ use tine::flow::{Address, Endpoint, Flow, Transport, Zone};
 use tine::ids::{EndpointId, ShardId, TransactionId};
 use tine::scan::{Backend, Scanner};
 use tine::shard::input::Input;
-use tine::shard::outbox::{Outbox, ShardMessage};
+use tine::shard::outbox::{Hold, Outbox, ShardMessage};
+use tine::shard::port::Facts;
 use tine::shard::{Options, Shard};
 use tine::time::{Duration, Instant};
 use tine::{location, registrar, transaction};
@@ -19,10 +20,13 @@ pub struct Network {
     pub shards: Vec<Shard>,
     pub now: Instant,
     outbox: Outbox,
+    /// Datagrams that came so far: each arrives on the next shard.
+    arrivals: usize,
     /// What left and was not looked at yet.
     sent: VecDeque<Sent>,
     /// Streams that were asked for and not answered yet.
     pub connects: Vec<(TransactionId, SocketAddr)>,
+    pub holds: Vec<Hold>,
 }
 
 /// A message that left.
@@ -30,6 +34,7 @@ pub struct Network {
 pub struct Sent {
     pub to: SocketAddr,
     pub text: String,
+    pub origin: Option<TransactionId>,
 }
 
 pub fn options() -> Options {
@@ -90,18 +95,32 @@ impl Network {
         let shards = (0..options.shards)
             .map(|shard| Shard::new(Options { shard: ShardId(shard), ..options.clone() }, now))
             .collect();
-        Network { shards, now, outbox: Outbox::default(), sent: VecDeque::new(), connects: Vec::new() }
+        Network {
+            shards,
+            now,
+            outbox: Outbox::default(),
+            arrivals: 0,
+            sent: VecDeque::new(),
+            connects: Vec::new(),
+            holds: Vec::new(),
+        }
     }
 
-    /// A datagram from that address to the access side, taken in by shard 0. Lines of `text` end in LF here and in CR LF on the wire.
+    /// A datagram from that address to the access side; each arrives on another shard. Lines of `text` end in LF here and in CR LF on the wire.
     pub fn send(&mut self, from: &str, text: &str) {
-        self.send_to(EndpointId(0), 0, from, text);
+        self.send_by(Flow::udp(EndpointId(0), address(from)), text);
     }
 
-    pub fn send_to(&mut self, endpoint: EndpointId, shard: usize, from: &str, text: &str) {
-        let flow = Flow::udp(endpoint, address(from));
-        let bytes = wire(text);
-        self.input(shard, Input::Message { flow, bytes: &bytes });
+    /// The same from the operator's side.
+    pub fn send_from_core(&mut self, from: &str, text: &str) {
+        self.send_by(Flow::udp(EndpointId(2), address(from)), text);
+    }
+
+    pub fn send_by(&mut self, flow: Flow, text: &str) {
+        let shard = self.arrivals % self.shards.len();
+        self.arrivals += 1;
+        let shard = flow.connection.map_or(shard, |connection| usize::from(connection.shard.0));
+        self.input(shard, Input::Message { flow, bytes: &wire(text) });
     }
 
     pub fn input(&mut self, shard: usize, input: Input<'_>) {
@@ -125,6 +144,20 @@ impl Network {
         self.now = end;
     }
 
+    /// What all shards hold together.
+    pub fn facts(&self) -> Facts {
+        self.shards.iter().map(Shard::facts).fold(Facts::default(), |sum, facts| Facts {
+            bindings: sum.bindings + facts.bindings,
+            contexts: sum.contexts + facts.contexts,
+            lingering: sum.lingering + facts.lingering,
+            ..sum
+        })
+    }
+
+    pub fn is_quiet(&self) -> bool {
+        self.shards.iter().all(Shard::is_quiet)
+    }
+
     pub fn pass_ms(&mut self, millis: u64) {
         self.pass(Duration::from_millis(millis));
     }
@@ -134,11 +167,12 @@ impl Network {
         for transmit in &self.outbox.transmits {
             let bytes = &self.outbox.bytes[transmit.start as usize..(transmit.start + transmit.len) as usize];
             let text = String::from_utf8_lossy(bytes).replace("\r\n", "\n");
-            self.sent.push_back(Sent { to: transmit.flow.remote.into(), text });
+            self.sent.push_back(Sent { to: transmit.flow.remote.into(), text, origin: transmit.origin });
         }
         for connect in &self.outbox.connects {
             self.connects.push((connect.origin, connect.remote.into()));
         }
+        self.holds.append(&mut self.outbox.holds);
         let handoffs: Vec<(ShardId, ShardMessage)> = self.outbox.handoffs.drain(..).collect();
         self.outbox.clear();
         for (to, message) in handoffs {

@@ -1,11 +1,17 @@
 //! The reference story: a desk phone, a phone and a tablet under one AOR; all ring, the phone answers, the others are cancelled.
 
-use crate::network::{Network, Sent, invite};
+use crate::network::{Network, Sent, invite, options};
+use tine::shard::Options;
 
 const CALLER: &str = "198.51.100.9:5060";
 const DESK: &str = "203.0.113.1:5061";
 const PHONE: &str = "203.0.113.2:5062";
 const TABLET: &str = "203.0.113.3:5063";
+
+/// The same story with one shard, and with four on which messages arrive in turn.
+fn networks() -> [Network; 2] {
+    [1, 4].map(|shards| Network::with(Options { shards, ..options() }))
+}
 
 /// All three registered, the INVITE forked, everybody ringing.
 fn ringing(network: &mut Network) -> [Sent; 3] {
@@ -27,7 +33,10 @@ fn ringing(network: &mut Network) -> [Sent; 3] {
 
 #[test]
 fn three_devices_ring_and_one_answers() {
-    let mut network = Network::new();
+    networks().into_iter().for_each(three_devices_ring_and_one_answers_in);
+}
+
+fn three_devices_ring_and_one_answers_in(mut network: Network) {
     let forks = ringing(&mut network);
     for fork in &forks {
         assert_eq!(fork.headers("Via").count(), 2);
@@ -77,13 +86,16 @@ fn three_devices_ring_and_one_answers() {
 
     network.pass_ms(70_000);
     network.expect_nothing();
-    assert!(network.shards[0].is_quiet());
-    assert_eq!(network.shards[0].facts().lingering, 0, "nothing is left");
+    assert!(network.is_quiet());
+    assert_eq!(network.facts().lingering, 0, "nothing is left");
 }
 
 #[test]
 fn the_callee_hangs_up_by_its_route_set() {
-    let mut network = Network::new();
+    networks().into_iter().for_each(the_callee_hangs_up_by_its_route_set_in);
+}
+
+fn the_callee_hangs_up_by_its_route_set_in(mut network: Network) {
     let [_, phone, _] = ringing(&mut network);
     network.send(PHONE, &phone.respond("200 OK", "phone", &format!("Contact: <sip:bob@{PHONE}>\n")));
     network.take();
@@ -103,7 +115,10 @@ fn the_callee_hangs_up_by_its_route_set() {
 
 #[test]
 fn the_caller_gives_up() {
-    let mut network = Network::new();
+    networks().into_iter().for_each(the_caller_gives_up_in);
+}
+
+fn the_caller_gives_up_in(mut network: Network) {
     let forks = ringing(&mut network);
     let cancel = invite("bob", CALLER, "i1")
         .replace("INVITE", "CANCEL")
@@ -126,5 +141,5 @@ fn the_caller_gives_up() {
         left.iter().all(|sent| sent.text.starts_with("CANCEL")),
         "unanswered CANCELs go again: {left:#?}"
     );
-    assert!(network.shards[0].is_quiet());
+    assert!(network.is_quiet());
 }
