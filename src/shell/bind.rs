@@ -6,6 +6,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -26,6 +27,22 @@ pub(super) struct Bound {
     pub listeners: Vec<BoundListener>,
     pub endpoints: Vec<Endpoint>,
     pub sockets: Vec<Vec<Listening>>,
+}
+
+/// The system closes what a killed process had in io_uring a moment after the process has gone, so a port that is taken is tried again this often
+/// before it counts as taken: for a second in all.
+const ATTEMPTS: usize = 50;
+const ATTEMPT_INTERVAL: Duration = Duration::from_millis(20);
+
+/// As [`bind`], for a port whose last owner may just have been killed.
+pub(super) fn bind_when_free(options: &[ListenerOptions], shards: usize) -> Result<Bound, Error> {
+    for _ in 1..ATTEMPTS {
+        match bind(options, shards) {
+            Err(Error::PortTaken { .. }) => std::thread::sleep(ATTEMPT_INTERVAL),
+            done => return done,
+        }
+    }
+    bind(options, shards)
 }
 
 /// Binds every listener for each of `shards` shards.

@@ -166,7 +166,7 @@ fn run_with<C: Core>(
 ) -> Result<(), Error> {
     let shards = shard_count(options);
     fault::install_panic_hook();
-    let bound = bind::bind(&options.listeners, shards)?;
+    let bound = bind::bind_when_free(&options.listeners, shards)?;
     raise_buffers(&bound)?;
     let listeners = bound.listeners.clone();
     let handles = start_threads(options, bound, ports, make_shard, &events)?;
