@@ -1,10 +1,14 @@
 //! The command line of the real binary: exit codes, what goes to which output, signals, and the HTTP paths.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+
+mod node;
+mod run;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 /// A directory of its own for one test, removed at the end.
 struct Scratch(PathBuf);
@@ -29,8 +33,25 @@ impl Drop for Scratch {
     }
 }
 
+/// Runs `tine` to its end; one that does not end by itself is ended, and fails the test.
 fn tine(arguments: &[&str], directory: &Path) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_tine")).args(arguments).current_dir(directory).output().unwrap()
+    let mut child = Command::new(env!("CARGO_BIN_EXE_tine"))
+        .args(arguments)
+        .current_dir(directory)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let has_ended = (0..2_000).any(|_| {
+        std::thread::sleep(Duration::from_millis(10));
+        child.try_wait().unwrap().is_some()
+    });
+    if !has_ended {
+        child.kill().unwrap();
+    }
+    let output = child.wait_with_output().unwrap();
+    assert!(has_ended, "{arguments:?} goes on: {}", text(&output.stdout));
+    output
 }
 
 fn text(bytes: &[u8]) -> &str {
