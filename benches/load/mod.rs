@@ -200,6 +200,7 @@ fn options() -> Options {
         timer_c: Span::from_secs(185),
         targets_max: 20,
         nat_fix: true,
+        ping: Span::from_secs(25),
         message_bytes_max: 65_535,
         headers_max: 128,
         per_source_pps: 0,

@@ -67,6 +67,7 @@ impl Config {
             timer_c: Duration::from_secs(u64::from(self.timers.timer_c_s)),
             targets_max: self.fork.targets_max as u16,
             nat_fix: self.nat.fix,
+            ping: Duration::from_secs(u64::from(self.nat.ping_s)),
             message_bytes_max: (self.limits.message_bytes_max as usize).min(MESSAGE_BYTES_MAX),
             headers_max: self.limits.headers_max as usize,
             per_source_pps: self.limits.per_source_pps,

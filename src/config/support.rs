@@ -27,6 +27,7 @@ const MISSING: &[Missing<Config>] = &[
     Missing { key: "fork.ring_s", is_asked: |c, d| c.fork.ring_s != d.fork.ring_s, allowed: "20" },
     Missing { key: "fork.keep_ringing", is_asked: |c, _| c.fork.keep_ringing, allowed: "false" },
     Missing { key: "fork.decline", is_asked: |c, _| c.fork.decline == Decline::Device, allowed: "\"all\"" },
+    Missing { key: "fork.late", is_asked: |c, d| c.fork.late != d.fork.late, allowed: "true" },
     Missing { key: "fork.recurse_3xx", is_asked: |c, _| c.fork.recurse_3xx, allowed: "false" },
     Missing { key: "voicemail.uri", is_asked: |c, _| c.voicemail.uri.is_some(), allowed: "\"\"" },
     Missing { key: "voicemail.on", is_asked: |c, d| c.voicemail.on != d.voicemail.on, allowed: "the default" },

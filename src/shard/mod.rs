@@ -6,6 +6,7 @@
 //! | `request` | a request of ours: retransmission, ACK, CANCEL, or a new one and where it belongs |
 //! | `answer` | responses that tine makes itself |
 //! | `register` | REGISTER |
+//! | `ping` | flows through NAT that are kept open |
 //! | `fork` | a response context and its forks begin |
 //! | `response` | what devices answer, and what the caller is told |
 //! | `cancel` | CANCEL to forks |
@@ -23,6 +24,7 @@ pub mod input;
 pub mod options;
 pub mod outbox;
 pub mod owner;
+mod ping;
 pub mod port;
 mod receive;
 mod register;
@@ -54,6 +56,7 @@ use crate::transaction::table::{Kind, Table as TransactionTable};
 use counters::Counters;
 use input::{Command, Input};
 use outbox::{Outbox, ShardMessage, Transmit};
+use ping::Pings;
 
 /// One core's tables and rules. Its owner calls `on_input` for each input of a batch, with the batch's `now`; then `on_deadline` when
 /// `next_deadline` has been reached; then drains the outbox, once.
@@ -84,6 +87,7 @@ pub struct Shard {
     forks: Slots<Fork>,
     location: location::Table,
     rates: SourceRateTable,
+    pings: Pings,
     registrar: Registrar,
     prng: Prng,
     /// Timer C of the forks: an entry for each time that it was set.
@@ -124,6 +128,7 @@ impl Shard {
             contexts: Slots::new(transactions_max),
             forks: Slots::new(transactions_max),
             location: location::Table::new(now, options.location),
+            pings: Pings::new(options.ping, options.location.bindings_max, hash.clone()),
             rates: SourceRateTable::new(options.per_source_pps, hash.clone()),
             registrar: Registrar::new(options.registrar),
             prng: Prng::new(options.seed),
@@ -171,6 +176,7 @@ impl Shard {
             self.timers_c.next_deadline(),
             self.abandons.next_deadline(),
             self.location.next_deadline(),
+            self.pings.next_deadline(),
         ];
         deadlines.into_iter().flatten().min()
     }
@@ -219,6 +225,7 @@ impl Shard {
         self.contexts.invariants();
         self.forks.invariants();
         self.location.invariants();
+        self.pings.invariants();
         let mut kept = self.transactions.iter().filter(|(_, record)| record.kept.is_some()).count();
         for (slot, generation, context) in self.contexts.iter() {
             kept += 1 + usize::from(context.cancel_lines.is_some());

@@ -36,6 +36,8 @@ pub struct Options {
     pub targets_max: u16,
     /// `[nat].fix`.
     pub nat_fix: bool,
+    /// How often a flow through NAT is sent a CRLF (`[nat].ping_s`); zero: never.
+    pub ping: Duration,
     /// Bytes of one message, at most `limits::MESSAGE_BYTES_MAX`.
     pub message_bytes_max: usize,
     /// Header lines of one message, at most `limits::HEADERS_MAX`.

@@ -56,7 +56,9 @@ impl Shard {
         lines.clear();
         let mut held_until = None;
         let connection = request.flow.connection;
+        let pings = &mut self.pings;
         let mut listener = |event: Event<'_>| {
+            pings.on_binding(now, &event);
             if let Event::Added(binding) | Event::Refreshed(binding) = event {
                 held_until = held_until.max(connection.map(|_| binding.expires));
             }

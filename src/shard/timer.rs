@@ -27,10 +27,12 @@ impl Shard {
             self.on_abandon(now, id, outbox);
         }
         for _ in 0..EXPIRIES_MAX {
-            if !self.location.expire_one(now, &mut |_| ()) {
+            let pings = &mut self.pings;
+            if !self.location.expire_one(now, &mut |event| pings.on_binding(now, &event)) {
                 break;
             }
         }
+        self.pings.fire(now, outbox);
     }
 
     /// Performs what a machine asks for without a message having come.

@@ -78,6 +78,7 @@ pub fn options() -> Options {
         timer_c: Duration::from_secs(185),
         targets_max: 20,
         nat_fix: true,
+        ping: Duration::from_secs(25),
         message_bytes_max: 65_535,
         headers_max: 128,
         per_source_pps: 0,

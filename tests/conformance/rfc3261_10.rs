@@ -52,3 +52,31 @@ fn too_brief_and_unknown_extension() {
     network.send(PHONE, &register("bob", PHONE, "", "Require: nothing-like-this\n"));
     assert_eq!(network.expect(PHONE, "SIP/2.0 420").header("Unsupported"), "nothing-like-this");
 }
+
+#[test]
+fn a_flow_through_nat_is_kept_open_until_its_binding_ends() {
+    let mut network = Network::new();
+    let inside = register("bob", PHONE, "", "Expires: 100\n")
+        .replace(&format!("<sip:bob@{PHONE}>"), "<sip:bob@10.1.1.1:5060>");
+    network.send(PHONE, &inside);
+    network.expect(PHONE, "SIP/2.0 200 OK");
+    network.register("carol", "203.0.113.3:5063", "");
+    for _ in 0..3 {
+        network.pass_ms(25_000);
+        assert_eq!(network.expect(PHONE, "\n").text, "\n");
+        network.expect_nothing();
+    }
+    network.pass_ms(60_000);
+    network.expect_nothing();
+    network.send(PHONE, &inside.replace("CSeq: 1", "CSeq: 2").replace("branch=z9hG4bK", "branch=z9hG4bK2"));
+    network.send(
+        PHONE,
+        &inside
+            .replace("CSeq: 1", "CSeq: 3")
+            .replace("branch=z9hG4bK", "branch=z9hG4bK3")
+            .replace("Expires: 100", "Expires: 0"),
+    );
+    network.take();
+    network.pass_ms(60_000);
+    network.expect_nothing();
+}
