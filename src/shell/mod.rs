@@ -8,6 +8,7 @@ pub mod clock;
 mod connections;
 mod driver;
 mod error;
+mod executor;
 mod fault;
 mod mesh;
 pub mod port;

@@ -16,7 +16,6 @@ use futures_lite::stream::Stream;
 use glommio::channels::shared_channel::ConnectedReceiver;
 use glommio::net::{UdpSocket, UnixStream};
 use glommio::timer::Timer;
-use glommio::{LocalExecutorBuilder, Placement, PoolPlacement};
 
 use super::bind::Listening;
 use super::clock::Clock;
@@ -24,7 +23,7 @@ use super::driver::{Driver, Parts, turn};
 
 use super::port::ShardEnd;
 use super::udp::{Socket, adopt_bell, adopt_datagram, adopt_listener};
-use super::{Core, Error, Event, MakeCore, connections, mesh, stream};
+use super::{Core, Error, Event, MakeCore, connections, executor, mesh, stream};
 use crate::flow::Endpoint;
 use crate::ids::ShardId;
 use crate::limits::DATAGRAM_BATCH_MAX;
@@ -32,15 +31,8 @@ use crate::shard::input::Command;
 use crate::shard::outbox::ShardMessage;
 use crate::time::{Duration, Instant};
 
-/// Submission entries of each of glommio's rings. A shard waits for few things at a time; what does not fit waits in glommio's own queue.
-const RING_DEPTH: usize = 128;
-
-/// A task that has much to do gives way by itself (`give_way`), so glommio need not watch for it; each time that its timer fires it may fall asleep over
-/// tasks that are ready to run.
-const PREEMPT_TIMER: std::time::Duration = std::time::Duration::from_secs(1);
-
 /// Whatever an executor sleeps over, it does not sleep longer than this.
-const HEARTBEAT: std::time::Duration = std::time::Duration::from_millis(20);
+const HEARTBEAT: std::time::Duration = std::time::Duration::from_millis(100);
 
 /// Full batches that one socket may have in turn before the others get theirs.
 const BATCHES_PER_TURN: usize = 8;
@@ -84,16 +76,7 @@ pub(super) struct Start {
 
 /// The body of the thread. Returns when it is told to stop.
 pub(super) fn run<C: Core>(start: Start, make_shard: &MakeCore<C>) -> Result<(), Error> {
-    let cpu = start.cpu;
-    let executor = LocalExecutorBuilder::new(Placement::Fixed(cpu))
-        .name("shard")
-        // The least that glommio registers, for a shard moves its bytes by other ways: lockable memory is scarce.
-        .io_memory(0)
-        .ring_depth(RING_DEPTH)
-        .preempt_timer(PREEMPT_TIMER)
-        .blocking_thread_pool_placement(PoolPlacement::Unbound(1))
-        .make()
-        .map_err(|error| Error::from_executor(error, cpu))?;
+    let executor = executor::make(start.cpu)?;
     executor.run(run_tasks(start, make_shard))
 }
 
