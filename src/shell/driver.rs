@@ -295,7 +295,8 @@ impl<C: Core> Driver<C> {
         let Driver { mesh, connections, .. } = self;
         mesh.retry(|connection| connections.resume(connection));
         self.connections.sweep(now, &mut self.core.counters, &mut self.late);
-        self.armed = Instant::NEVER;
+        // The task is awake and arms itself anew after this turn: waking it here as well would keep it awake for ever.
+        self.armed = Instant::from_micros(0);
     }
 
     /// When the timer task has to wake.
