@@ -56,6 +56,8 @@ struct Request {
     measured: bool,
     /// Transmissions so far.
     sent: u8,
+    /// It overlaps another REGISTER of its user: with a Call-ID of its own neither is out of order (RFC 3261 §10.3 step 7).
+    is_overlapping: bool,
 }
 
 /// Requests that one thread keeps in flight.
@@ -67,7 +69,7 @@ impl Requests {
     }
 
     /// Starts an operation for the next user. A user whose last REGISTER is unanswered is passed over as long as there is another
-    /// (RFC 3261 §10.2).
+    /// near by (RFC 3261 §10.2).
     pub fn start_next(&mut self, cx: &mut Context, purpose: Purpose, intended: Instant, measured: bool) {
         let count = cx.endpoints.len();
         let first = self.next_endpoint;
@@ -91,11 +93,20 @@ impl Requests {
         measured: bool,
     ) {
         let user = cx.endpoints.at_mut(endpoint);
+        let is_overlapping = user.pending > 0;
         if purpose != Purpose::Options {
             user.cseq += 1;
             user.pending += 1;
         }
-        let request = Request { purpose, endpoint, cseq: user.cseq.max(1), intended, measured, sent: 1 };
+        let request = Request {
+            purpose,
+            endpoint,
+            cseq: user.cseq.max(1),
+            intended,
+            measured,
+            sent: 1,
+            is_overlapping,
+        };
         if measured {
             cx.tally.attempted += 1;
         }
@@ -196,6 +207,7 @@ impl Requests {
     fn call_id(&self, name: Name, request: Request) -> Name {
         match request.purpose {
             Purpose::Options => name,
+            _ if request.is_overlapping => name,
             _ => Name { kind: Kind::Endpoint, part: 0, slot: request.endpoint, generation: 0 },
         }
     }

@@ -33,7 +33,7 @@ pub struct Rooms {
 }
 
 /// Timers that end in one turn of the loop.
-const TIMERS_MAX: usize = 4_096;
+const TIMERS_MAX: usize = 512;
 
 impl Rooms {
     /// For sockets bound at `locals`; `seed` makes the names of this run its own.

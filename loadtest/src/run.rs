@@ -50,7 +50,7 @@ pub struct Outcome {
 }
 
 /// Starts in one turn of the loop: what falls behind catches up without starving the answers.
-const STARTS_MAX: usize = 32;
+const STARTS_MAX: usize = 1_024;
 /// Registrations in flight during setup and removal.
 const BULK_WINDOW: u32 = 256;
 /// The longest wait, after which the flags are looked at.

@@ -46,9 +46,6 @@ const SOCKET_BUFFER_BYTES: usize = 4 << 20;
 /// Readable sockets that one wait reports.
 const EVENTS_MAX: usize = 256;
 
-/// Batches that are read from one socket before the others have their turn.
-const BATCHES_MAX: usize = 4;
-
 /// Files that are open besides the sockets: standard ones, epoll, reports, `/proc`.
 const OTHER_FILES: u64 = 32;
 
@@ -104,12 +101,9 @@ impl Sockets {
         for event in &self.events {
             let number = event.data.u64() as u32;
             let socket = &self.sockets[number as usize];
-            for _ in 0..BATCHES_MAX {
-                match self.receiver.recv_batch(socket, |datagram| each(number, datagram)) {
-                    Ok(count) if count < DATAGRAM_BATCH_MAX => break,
-                    Ok(_) => {}
-                    Err(_) => unreachable += drain_errors(socket),
-                }
+            // One batch each: what is left makes the next wait return at once, and meanwhile others have their turn.
+            if self.receiver.recv_batch(socket, |datagram| each(number, datagram)).is_err() {
+                unreachable += drain_errors(socket);
             }
         }
         unreachable

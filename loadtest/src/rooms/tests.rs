@@ -175,6 +175,26 @@ fn silence_is_tried_seven_times_by_invite_and_eleven_times_by_others() {
 }
 
 #[test]
+fn a_register_that_overlaps_another_has_a_call_id_of_its_own() {
+    let mut sim = Sim::new("register --users 2", Fault::Silence);
+    for number in 0..4 {
+        sim.rooms.start(Start { intended: BEGIN, number, measured: true });
+    }
+    let value = |bytes: &[u8], name: &str| {
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        text.lines().find_map(|line| Some(line.strip_prefix(name)?.to_owned())).unwrap()
+    };
+    let seen: Vec<(String, String)> = (sim.rooms.cx.outgoing.drain())
+        .map(|(_, _, bytes)| (value(&bytes, "Call-ID: "), value(&bytes, "CSeq: ")))
+        .collect();
+    let mut call_ids: Vec<&str> = seen.iter().map(|(call_id, _)| call_id.as_str()).collect();
+    call_ids.sort_unstable();
+    call_ids.dedup();
+    assert_eq!(call_ids.len(), 4, "{seen:?}");
+    assert_eq!((seen[0].1.as_str(), seen[2].1.as_str()), ("1 REGISTER", "2 REGISTER"));
+}
+
+#[test]
 fn what_is_in_flight_when_the_grace_is_over_has_failed() {
     for arguments in ["call --hold 60000", "fork --ring 60000", "options"] {
         let fault = if arguments == "options" { Fault::Silence } else { Fault::None };
