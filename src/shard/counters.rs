@@ -1,5 +1,7 @@
 //! Facts about single messages are counted, never logged.
 
+use crate::sip::malformed::Malformed;
+
 macro_rules! counters {
     ($($name:ident, $metric:literal, $labels:literal, $help:literal;)*) => {
         /// What is counted. One metric may have several counters that differ in their labels.
@@ -29,8 +31,19 @@ counters! {
     Retransmissions, "retransmissions_sent_total", "", "SIP messages sent again.";
     RetransmissionsReceived, "retransmissions_received_total", "", "Requests that met their own transaction.";
     HandedOff, "handoffs_total", "", "Messages given to the shard that owns them.";
-    MalformedRequests, "malformed_total", "kind=\"request\"", "Messages whose bytes are not SIP.";
-    MalformedResponses, "malformed_total", "kind=\"response\"", "Messages whose bytes are not SIP.";
+    MalformedTooLarge, "malformed_total", "kind=\"too_large\"", "Messages whose bytes are not SIP, answered where that is possible.";
+    MalformedTooManyHeaders, "malformed_total", "kind=\"too_many_headers\"", "Messages whose bytes are not SIP, answered where that is possible.";
+    MalformedTruncated, "malformed_total", "kind=\"truncated\"", "Messages whose bytes are not SIP, answered where that is possible.";
+    MalformedForbiddenByte, "malformed_total", "kind=\"forbidden_byte\"", "Messages whose bytes are not SIP, answered where that is possible.";
+    MalformedStartLine, "malformed_total", "kind=\"start_line\"", "Messages whose bytes are not SIP, answered where that is possible.";
+    MalformedVersion, "malformed_total", "kind=\"version\"", "Messages whose bytes are not SIP, answered where that is possible.";
+    MalformedRequestUri, "malformed_total", "kind=\"request_uri\"", "Messages whose bytes are not SIP, answered where that is possible.";
+    MalformedHeaderName, "malformed_total", "kind=\"header_name\"", "Messages whose bytes are not SIP, answered where that is possible.";
+    MalformedBad, "malformed_total", "kind=\"bad_header\"", "Messages whose bytes are not SIP, answered where that is possible.";
+    MalformedMissing, "malformed_total", "kind=\"missing_header\"", "Messages whose bytes are not SIP, answered where that is possible.";
+    MalformedMultiple, "malformed_total", "kind=\"multiple_header\"", "Messages whose bytes are not SIP, answered where that is possible.";
+    MalformedCseqMethod, "malformed_total", "kind=\"cseq_method\"", "Messages whose bytes are not SIP, answered where that is possible.";
+    MalformedBodyShort, "malformed_total", "kind=\"body_short\"", "Messages whose bytes are not SIP, answered where that is possible.";
     StrayResponses, "responses_dropped_total", "reason=\"stray\"", "Responses that nothing waits for.";
     ForgedResponses, "responses_dropped_total", "reason=\"forged\"", "Responses that nothing waits for.";
     StrayAcks, "acks_absorbed_total", "", "ACKs to answers that tine made itself, and ACKs that go nowhere.";
@@ -65,6 +78,13 @@ counters! {
     Faults, "faults_total", "", "Asserts that fired: faults of tine itself.";
 }
 
+impl Counter {
+    /// Malformed messages are counted by what is wrong with them: in the order of `Malformed::KINDS`.
+    pub const fn of_malformed(malformed: Malformed) -> Counter {
+        Counter::ALL[Counter::MalformedTooLarge as usize + malformed.kind_index()]
+    }
+}
+
 /// One number per counter.
 #[derive(Clone, Debug)]
 pub struct Counters([u64; Counter::ALL.len()]);
@@ -93,5 +113,22 @@ impl Counters {
 
     pub fn values(&self) -> &[u64] {
         &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_of_malformed_has_its_counter() {
+        for (index, kind) in Malformed::KINDS.into_iter().enumerate() {
+            let counter = Counter::ALL[Counter::MalformedTooLarge as usize + index];
+            assert_eq!(
+                (counter.metric(), counter.labels()),
+                ("malformed_total", format!("kind=\"{kind}\"").as_str())
+            );
+        }
+        assert_eq!(Counter::of_malformed(Malformed::BodyShort { offset: 0 }), Counter::MalformedBodyShort);
     }
 }

@@ -55,6 +55,9 @@ impl Shard {
         }
         match result {
             Err(malformed) => self.on_malformed(flow, &message, malformed, outbox),
+            Ok(()) if bytes.len() > self.options.message_bytes_max => {
+                self.on_malformed(flow, &message, Malformed::TooLarge, outbox);
+            }
             Ok(()) if message.is_request() => self.receive_request(now, flow, &message, is_arrival, outbox),
             Ok(()) => self.receive_response(now, flow, &message, is_arrival, outbox),
         }
@@ -175,7 +178,7 @@ impl Shard {
     ) {
         let response = match Essentials::parse(message) {
             Ok(response) => response,
-            Err(_) => return self.counters.add(Counter::MalformedResponses),
+            Err(malformed) => return self.counters.add(Counter::of_malformed(malformed)),
         };
         let branch = response.via.branch.unwrap_or_default();
         let branch = match Branch::parse(branch, self.keys.branch, self.options.epoch) {
@@ -199,11 +202,8 @@ impl Shard {
     }
 
     fn on_malformed(&mut self, flow: Flow, message: &Message<'_>, malformed: Malformed, outbox: &mut Outbox) {
-        if !message.is_request() {
-            return self.counters.add(Counter::MalformedResponses);
-        }
-        self.counters.add(Counter::MalformedRequests);
-        if message.is_answerable() {
+        self.counters.add(Counter::of_malformed(malformed));
+        if message.is_request() && message.is_answerable() {
             self.answer_malformed(flow, message, malformed, outbox);
         }
     }

@@ -70,6 +70,9 @@ impl Shard {
         }
         let is_accepted = decision.status == 200;
         self.counters.add(if is_accepted { Counter::Registrations } else { Counter::RegistrationsFailed });
+        if decision.status == 503 {
+            self.counters.add(Counter::BindingsFull);
+        }
         self.answer(request, decision.status, decision.reason.as_bytes(), &lines, outbox);
         self.scratch = lines;
     }

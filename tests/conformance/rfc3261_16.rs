@@ -201,3 +201,25 @@ fn an_unanswered_message_ends_in_silence() {
     assert!(to_caller.iter().all(|sent| sent.text.starts_with("SIP/2.0 100")), "no 408: {to_caller:#?}");
     assert!(network.shards[0].is_quiet());
 }
+
+#[test]
+fn what_is_malformed_is_told_by_name_or_dropped() {
+    let mut options = crate::network::options();
+    options.message_bytes_max = 2_000;
+    let mut network = Network::with(options);
+    let whole = request("OPTIONS", "sip:example.com", "", CALLER, "w1", "");
+    let rows = [
+        (whole.replace("CSeq: 1 OPTIONS", "CSeq: 4294967296 OPTIONS"), "SIP/2.0 400 Bad CSeq"),
+        (whole.replace("Call-ID: call-1\n", ""), "SIP/2.0 400 Missing Call-ID"),
+        (whole.replace("CSeq:", "CSeq: 1 OPTIONS\nCSeq:"), "SIP/2.0 400 Multiple CSeq"),
+        (whole.replace("Contact", &format!("X: {}\nContact", "x".repeat(2_000))), "SIP/2.0 513"),
+    ];
+    for (text, expected) in rows {
+        network.send(CALLER, &text);
+        network.expect(CALLER, expected);
+    }
+    for nothing in ["\n\n", "rubbish", "SIP/2.0 200 OK\n\n", &whole.replace("Via: ", "Vja: ")] {
+        network.send(CALLER, nothing);
+        network.expect_nothing();
+    }
+}
