@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
-use glommio::{GlommioError, ReactorErrorKind};
+use glommio::GlommioError;
 
 use crate::flow::Transport;
 
@@ -55,14 +55,16 @@ impl Error {
         }
     }
 
+    /// What the kernel says when it makes no io_uring at all.
+    pub(super) fn from_uring(source: io::Error) -> Error {
+        Error::Uring(UringCause::from_io(source, read_sysctl()))
+    }
+
     /// What glommio says when it can not make an executor that is pinned to `cpu`.
     pub(super) fn from_executor<T>(error: GlommioError<T>, cpu: usize) -> Error {
         match error {
             GlommioError::IoError(source) | GlommioError::EnhancedIoError { source, .. } => {
-                Error::Uring(UringCause::from_io(source, read_sysctl()))
-            }
-            GlommioError::ReactorError(ReactorErrorKind::MemLockLimit(limit, _)) => {
-                Error::Uring(UringCause::LockableMemory { limit: Some(limit) })
+                Error::from_uring(source)
             }
             GlommioError::BuilderError(_) => Error::Cpu(cpu),
             other => Error::Io(io::Error::other(other.to_string())),

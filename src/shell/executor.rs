@@ -11,6 +11,8 @@ use rlimit::Resource;
 
 use super::Error;
 use super::error::UringCause;
+use super::fault::guard;
+use super::udp::probe_uring;
 
 /// Submission entries of each ring: a page for them and one for the completions. A shard waits for few things at a time; what does not fit waits in
 /// glommio's own queue, or in the kernel's.
@@ -29,10 +31,18 @@ const SOFT_LIMIT_STEP: u64 = 64 * 1_024;
 /// The soft limit that was enough for the executor made last, and the turn to make one.
 static SOFT_LIMIT: Mutex<u64> = Mutex::new(SOFT_LIMIT_MIN);
 
+/// Tells why there is no io_uring, where there is none: glommio would panic.
+pub(super) fn probe() -> Result<(), Error> {
+    probe_uring().map_err(Error::from_uring)
+}
+
 /// An executor for the calling thread, pinned to `cpu`.
 pub(super) fn make(cpu: usize) -> Result<LocalExecutor, Error> {
     let mut enough = SOFT_LIMIT.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let (soft, hard) = Resource::MEMLOCK.get().map_err(Error::Io)?;
+    if soft < SOFT_LIMIT_MIN {
+        return Err(Error::Uring(UringCause::LockableMemory { limit: Some(soft) }));
+    }
     let result = loop {
         let limit = (*enough).min(soft);
         // Where the limit can not be changed it stays as it is, and the buffers are registered.
@@ -47,12 +57,17 @@ pub(super) fn make(cpu: usize) -> Result<LocalExecutor, Error> {
 }
 
 fn make_under_limit(cpu: usize) -> Result<LocalExecutor, Error> {
-    LocalExecutorBuilder::new(Placement::Fixed(cpu))
+    let mut made = None;
+    let builder = LocalExecutorBuilder::new(Placement::Fixed(cpu))
         .name("shard")
         .io_memory(0)
         .ring_depth(RING_DEPTH)
         .preempt_timer(PREEMPT_TIMER)
-        .blocking_thread_pool_placement(PoolPlacement::Unbound(1))
-        .make()
-        .map_err(|error| Error::from_executor(error, cpu))
+        .blocking_thread_pool_placement(PoolPlacement::Unbound(1));
+    // glommio panics over a kernel whose io_uring lacks an operation that it needs.
+    let result = guard(|| made = Some(builder.make()));
+    match made {
+        Some(made) if result.is_ok() => made.map_err(|error| Error::from_executor(error, cpu)),
+        _ => Err(Error::Uring(UringCause::Kernel)),
+    }
 }

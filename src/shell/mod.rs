@@ -167,6 +167,7 @@ fn run_with<C: Core>(
 ) -> Result<(), Error> {
     let shards = shard_count(options);
     fault::install_panic_hook();
+    executor::probe()?;
     let bound = bind::bind_when_free(&options.listeners, shards)?;
     raise_buffers(&bound)?;
     let listeners = bound.listeners.clone();

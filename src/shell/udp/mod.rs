@@ -4,13 +4,14 @@
 //! gathered straight from where their bytes lie. A [`Receiver`] and a [`Sender`] own the memory that the system calls work in, are bound to
 //! no socket, and are made once for each thread. Nothing here waits: who wants to sleep until a socket is readable uses the executor's own way.
 //!
-//! This folder has the only unsafe code of the shell; `raw` has the system calls, `adopt` hands descriptors to glommio.
+//! This folder has the only unsafe code of the shell; `raw` has the system calls (those for streams' descriptors and
+//! io_uring too, so that the fence stays one), `adopt` hands descriptors to glommio.
 
 mod adopt;
 mod raw;
 
 pub(crate) use adopt::{adopt_bell, adopt_datagram, adopt_listener, adopt_stream};
-pub(crate) use raw::host_addresses;
+pub(crate) use raw::{host_addresses, probe_uring};
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};

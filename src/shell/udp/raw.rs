@@ -5,7 +5,7 @@
 use std::io;
 use std::mem;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr;
 
 use libc::{c_int, c_void, iovec, mmsghdr, msghdr, sockaddr_in, sockaddr_in6, sockaddr_storage, socklen_t};
@@ -238,6 +238,18 @@ pub(super) fn next_unreachable(socket: BorrowedFd<'_>) -> Option<Unreachable> {
         }
     }
     None
+}
+
+/// Makes the smallest io_uring and lets go of it.
+pub(crate) fn probe_uring() -> io::Result<()> {
+    // `struct io_uring_params` has 120 bytes and room for the kernel's answers; all zeroes asks for nothing special.
+    let mut params = [0_u64; 16];
+    // SAFETY: the kernel reads and writes the params, which live for the call and are at least as long as it takes them to be.
+    let result = unsafe { libc::syscall(libc::SYS_io_uring_setup, 1_u32, params.as_mut_ptr()) };
+    let Ok(descriptor @ 0..) = c_int::try_from(result) else { return Err(io::Error::last_os_error()) };
+    // SAFETY: the kernel has just given this descriptor to us alone.
+    drop(unsafe { OwnedFd::from_raw_fd(descriptor) });
+    Ok(())
 }
 
 /// The IP addresses of this host's interfaces, loopback included, link-local IPv6 left out.
