@@ -12,7 +12,7 @@ use super::connections::{self, ByteStream, Connections, Progress, QueueError, RE
 use super::fault::{Faults, guard};
 use super::mesh::{Handed, Mesh};
 use super::udp::{Datagram, Packet, Receiver, Sender, Socket};
-use super::{Core, stream};
+use super::{Core, stream, udp};
 use crate::flow::{Address, Endpoint, Flow, Transport};
 use crate::ids::{ConnectionId, EndpointId, TransactionId};
 use crate::limits::DATAGRAM_BATCH_MAX;
@@ -194,6 +194,13 @@ impl<C: Core> Driver<C> {
         }
     }
 
+    /// Blocks until a UDP socket has something again, `wait` has passed or a timer of the shard is due; true in the first case.
+    pub(super) fn linger(&self, wait: Duration) -> bool {
+        let deadline = self.core.shard.next_deadline().unwrap_or(Instant::NEVER);
+        let wait = wait.min(deadline.since(self.now));
+        udp::wait_readable(self.udp.iter().map(|listener| &listener.socket), wait)
+    }
+
     /// A UDP socket has told an error: it may be one of an earlier send.
     pub(super) fn on_unreachable(&mut self, index: usize) {
         self.take_unreachables(index);
@@ -306,6 +313,10 @@ impl<C: Core> Driver<C> {
     }
 
     pub(super) fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    pub(super) fn read_clock(&self) -> Instant {
         self.clock.now()
     }
 

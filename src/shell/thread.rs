@@ -34,8 +34,14 @@ use crate::time::{Duration, Instant};
 /// Whatever an executor sleeps over, it does not sleep longer than this.
 const HEARTBEAT: std::time::Duration = std::time::Duration::from_millis(100);
 
-/// Full batches that one socket may have in turn before the others get theirs.
+/// Batches that one ring may have in turn before the others get theirs.
 const BATCHES_PER_TURN: usize = 8;
+
+/// Datagrams that come closer together than this are waited for on the spot.
+const LINGER: Duration = Duration::from_micros(250);
+
+/// After a stretch as long as this without a look at anything else, the executor has its turn: what streams and other shards may be late by.
+const STRETCH: Duration = Duration::from_micros(500);
 
 /// A socket that tells nothing but errors is asked less often past this many.
 const ERRORS_IN_A_ROW_MAX: usize = 1_000;
@@ -147,31 +153,38 @@ fn wait_on(socket: &Socket) -> io::Result<UdpSocket> {
 }
 
 /// Takes batch after batch from one UDP socket, and sleeps when it is empty.
+///
+/// To fall asleep and wake by way of the executor costs about as much as ten messages. Where datagrams follow each other closely, the next ones are
+/// therefore waited for on the spot, and everything else on this thread gets its turn between two of these stretches.
 async fn receive_datagrams<C: Core>(driver: Rc<RefCell<Driver<C>>>, index: usize, waiter: UdpSocket) {
-    let mut batch_count = 0;
+    let (mut last, mut stretch) = (Instant::default(), Instant::default());
     let mut error_count = 0;
     loop {
-        let count = turn(&driver, |driver, now| driver.on_datagrams(now, index));
-        if count < DATAGRAM_BATCH_MAX {
-            batch_count = 0;
-            match waiter.peek_from(&mut [0]).await {
-                Ok(_) => error_count = 0,
-                // As a rule an ICMP error, which is told once.
-                Err(_) => {
-                    turn(&driver, |driver, _| driver.on_unreachable(index));
-                    error_count += 1;
-                    if error_count > ERRORS_IN_A_ROW_MAX {
-                        Timer::new(ERROR_PAUSE).await;
-                    }
+        let (count, now) = turn(&driver, |driver, now| (driver.on_datagrams(now, index), now));
+        let is_close = count > 0 && now.since(last) < LINGER;
+        if count > 0 {
+            last = now;
+        }
+        if (count == DATAGRAM_BATCH_MAX || is_close) && now.since(stretch) >= STRETCH {
+            give_way().await;
+            stretch = driver.borrow().read_clock();
+            continue;
+        }
+        if count == DATAGRAM_BATCH_MAX || is_close && driver.borrow().linger(LINGER) {
+            continue;
+        }
+        match waiter.peek_from(&mut [0]).await {
+            Ok(_) => error_count = 0,
+            // As a rule an ICMP error, which is told once.
+            Err(_) => {
+                turn(&driver, |driver, _| driver.on_unreachable(index));
+                error_count += 1;
+                if error_count > ERRORS_IN_A_ROW_MAX {
+                    Timer::new(ERROR_PAUSE).await;
                 }
             }
-        } else {
-            batch_count += 1;
-            if batch_count == BATCHES_PER_TURN || glommio::executor().need_preempt() {
-                batch_count = 0;
-                give_way().await;
-            }
         }
+        stretch = driver.borrow().read_clock();
     }
 }
 

@@ -21,6 +21,7 @@ use socket2::{Domain, Protocol, Type};
 
 use crate::flow::Address;
 use crate::limits::{DATAGRAM_BATCH_MAX, DATAGRAM_SLOT_BYTES, MESSAGE_BYTES_MAX};
+use crate::time::Duration;
 
 /// A bound UDP socket, in blocking mode as io_uring wants it; the calls of this module never block all the same.
 #[derive(Debug)]
@@ -212,6 +213,12 @@ impl Sender {
         }
         sent
     }
+}
+
+/// Blocks the thread until one of the first 16 of `sockets` has something to read, an error included, or until `timeout` is over; true in the first
+/// case. Far cheaper than an executor's way to sleep, for waits so short that nothing else on the thread minds them.
+pub fn wait_readable<'a>(sockets: impl Iterator<Item = &'a Socket>, timeout: Duration) -> bool {
+    raw::wait_readable(sockets.map(AsFd::as_fd), timeout.as_micros())
 }
 
 /// True for the errors by which the network says that a datagram can not get through; not for those that speak of its size.

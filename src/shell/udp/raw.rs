@@ -17,6 +17,9 @@ use crate::limits::{DATAGRAM_BATCH_MAX, DATAGRAM_SLOT_BYTES};
 /// Where the bytes of a large datagram become one piece: the slot's part is copied in front of what ran over.
 const OVERFLOW_BYTES: usize = 1 << 16;
 
+/// Sockets that one wait looks at.
+const POLLED_MAX: usize = 16;
+
 /// Room for the control messages of one datagram: one `in6_pktinfo` is 40 bytes with its header.
 #[derive(Clone, Copy)]
 #[repr(C, align(8))]
@@ -185,6 +188,20 @@ impl<'a> Batch<'_, 'a> {
         };
         if count < 0 { Err(io::Error::last_os_error()) } else { Ok(count as usize) }
     }
+}
+
+/// Blocks until one of `sockets`, of which the first `POLLED_MAX` count, has something to read or `micros` have passed.
+pub(super) fn wait_readable<'a>(sockets: impl Iterator<Item = BorrowedFd<'a>>, micros: u64) -> bool {
+    let mut polled = [libc::pollfd { fd: -1, events: 0, revents: 0 }; POLLED_MAX];
+    let mut count = 0;
+    for (place, socket) in polled.iter_mut().zip(sockets) {
+        *place = libc::pollfd { fd: socket.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        count += 1;
+    }
+    let timeout =
+        libc::timespec { tv_sec: (micros / 1_000_000) as _, tv_nsec: (micros % 1_000_000 * 1_000) as _ };
+    // SAFETY: the array and the time live for the call, and `count` entries of the array are set.
+    unsafe { libc::ppoll(polled.as_mut_ptr(), count, &timeout, ptr::null()) > 0 }
 }
 
 /// Puts ICMP errors into the socket's error queue, and lets sends that follow hear of them.
