@@ -10,6 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use load::Load;
 
+/// One batch of an operation.
+type Batch = fn(&mut Load);
+
 struct Counting;
 
 static COUNT: AtomicU64 = AtomicU64::new(0);
@@ -32,7 +35,7 @@ unsafe impl GlobalAlloc for Counting {
 static ALLOCATOR: Counting = Counting;
 
 /// Allocations inside the shard during 2 s of a load that has gone on for 200 s: longer than timer C, the longest that is armed for a call.
-fn allocations(users: u64, devices: u64, batch: fn(&mut Load)) -> u64 {
+fn allocations(users: u64, devices: u64, batch: Batch) -> u64 {
     let rate = 200;
     let mut load = Load::new(users, devices, rate, || COUNT.load(Ordering::Relaxed));
     load.run(200 * rate, batch);
@@ -44,7 +47,7 @@ fn allocations(users: u64, devices: u64, batch: fn(&mut Load)) -> u64 {
 /// One test, because a second one in another thread would be counted too.
 #[test]
 fn no_kind_of_message_allocates_in_the_steady_state() {
-    let rows: [(&str, u64, fn(&mut Load)); 4] = [
+    let rows: [(&str, u64, Batch); 4] = [
         ("OPTIONS", 1, Load::options),
         ("REGISTER refresh", 1, Load::refresh),
         ("call to one device", 1, |load| load.call(1)),

@@ -3,6 +3,10 @@
 //! The code is SipHash-2-4 with 64 bits: a forger gets one guess in 2^64 a message, and nothing of the key. Every purpose has a key of its
 //! own, so that text made for one of them is worth nothing for another.
 
+use core::hash::Hasher;
+
+use siphasher::sip::SipHasher24;
+
 use crate::flow::base32;
 
 /// A SipHash key of 128 bits.
@@ -33,41 +37,25 @@ pub struct ToTagFacts<'a> {
     pub cseq: u32,
 }
 
-/// A code being computed over several fields, each with its length, so that no two lists of fields give the same words.
+/// A code being computed over several fields, each with its length, so that no two lists of fields give the same bytes.
 #[derive(Clone)]
-pub struct Mac {
-    state: State,
-    words: u64,
-}
-
-/// SipHash's four words.
-#[derive(Clone, Copy)]
-struct State([u64; 4]);
+pub struct Mac(SipHasher24);
 
 impl Key {
-    /// The code over `bytes`: SipHash-2-4 as published.
+    /// The code over `bytes`.
     #[inline]
     pub fn mac(self, bytes: &[u8]) -> u64 {
-        let mut state = State::new(self);
-        let (words, rest) = bytes.as_chunks::<8>();
-        for word in words {
-            state.compress(u64::from_le_bytes(*word));
-        }
-        state.compress(load(rest) | (bytes.len() as u64) << 56);
-        state.finish()
+        self.hasher().hash(bytes)
     }
 
-    /// The code over a fixed number of words: that over their bytes, without going through memory. Of the last word the topmost byte is zero
-    /// and not part of it.
+    /// The code over a fixed number of words, least significant byte first.
     #[inline]
     pub fn mac_words<const COUNT: usize>(self, words: [u64; COUNT]) -> u64 {
-        let mut state = State::new(self);
-        let (last, full) = words.split_last().expect("there is a word");
-        for word in full {
-            state.compress(*word);
-        }
-        state.compress(last | (COUNT as u64 * 8 - 1) << 56);
-        state.finish()
+        self.mac(words.map(u64::to_le_bytes).as_flattened())
+    }
+
+    fn hasher(self) -> SipHasher24 {
+        SipHasher24::new_with_keys(self.0[0], self.0[1])
     }
 }
 
@@ -130,96 +118,31 @@ impl Keys {
 impl Mac {
     #[inline]
     pub fn new(key: Key) -> Self {
-        Mac { state: State::new(key), words: 0 }
+        Mac(key.hasher())
     }
 
-    /// A field of variable length, below 64 KiB as everything in a message is. Its first word holds the length and the first six bytes.
+    /// A field of variable length, below 64 KiB as everything in a message is.
     #[inline]
     pub fn field(&mut self, bytes: &[u8]) {
-        let (first, rest) = bytes.split_at(bytes.len().min(6));
-        self.word(load(first) << 16 | bytes.len() as u64 & 0xffff);
-        let (words, rest) = rest.as_chunks::<8>();
-        for word in words {
-            self.word(u64::from_le_bytes(*word));
-        }
-        if !rest.is_empty() {
-            self.word(load(rest));
-        }
+        self.0.write(&(bytes.len() as u16).to_le_bytes());
+        self.0.write(bytes);
     }
 
     /// A field of eight bytes.
     #[inline]
     pub fn word(&mut self, word: u64) {
-        self.state.compress(word);
-        self.words += 1;
+        self.0.write(&word.to_le_bytes());
     }
 
     #[inline]
-    pub fn finish(mut self) -> u64 {
-        self.state.compress(self.words << 59);
-        self.state.finish()
+    pub fn finish(self) -> u64 {
+        self.0.finish()
     }
-}
-
-impl State {
-    #[inline]
-    const fn new(Key([k0, k1]): Key) -> Self {
-        State([
-            k0 ^ 0x736f_6d65_7073_6575,
-            k1 ^ 0x646f_7261_6e64_6f6d,
-            k0 ^ 0x6c79_6765_6e65_7261,
-            k1 ^ 0x7465_6462_7974_6573,
-        ])
-    }
-
-    #[inline]
-    fn compress(&mut self, word: u64) {
-        self.0[3] ^= word;
-        self.round();
-        self.round();
-        self.0[0] ^= word;
-    }
-
-    #[inline]
-    fn finish(mut self) -> u64 {
-        self.0[2] ^= 0xff;
-        for _ in 0..4 {
-            self.round();
-        }
-        let [v0, v1, v2, v3] = self.0;
-        v0 ^ v1 ^ v2 ^ v3
-    }
-
-    #[inline]
-    fn round(&mut self) {
-        let [mut v0, mut v1, mut v2, mut v3] = self.0;
-        v0 = v0.wrapping_add(v1);
-        v2 = v2.wrapping_add(v3);
-        v1 = v1.rotate_left(13) ^ v0;
-        v3 = v3.rotate_left(16) ^ v2;
-        v0 = v0.rotate_left(32);
-        v2 = v2.wrapping_add(v1);
-        v0 = v0.wrapping_add(v3);
-        v1 = v1.rotate_left(17) ^ v2;
-        v3 = v3.rotate_left(21) ^ v0;
-        v2 = v2.rotate_left(32);
-        self.0 = [v0, v1, v2, v3];
-    }
-}
-
-/// Up to seven bytes, the first in the least significant place.
-#[inline]
-fn load(bytes: &[u8]) -> u64 {
-    let mut word = [0; 8];
-    word[..bytes.len()].copy_from_slice(bytes);
-    u64::from_le_bytes(word)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use core::hash::Hasher;
-    use siphasher::sip::SipHasher24;
 
     fn key_file() -> [u8; 32] {
         core::array::from_fn(|index| index as u8)
@@ -229,38 +152,19 @@ mod tests {
     fn code_is_siphash_2_4() {
         // The vector of the SipHash paper, appendix A.
         let key = Key([0x0706_0504_0302_0100, 0x0f0e_0d0c_0b0a_0908]);
-        let bytes: Vec<u8> = (0..64).collect();
-        assert_eq!(key.mac(&bytes[..15]), 0xa129_ca61_49be_45e5);
-        for len in 0..bytes.len() {
-            let mut oracle = SipHasher24::new_with_keys(key.0[0], key.0[1]);
-            oracle.write(&bytes[..len]);
-            assert_eq!(key.mac(&bytes[..len]), oracle.finish(), "{len}");
-        }
+        let bytes: Vec<u8> = (0..15).collect();
+        assert_eq!(key.mac(&bytes), 0xa129_ca61_49be_45e5);
     }
 
     #[test]
-    fn a_list_of_fields_is_its_words() {
+    fn a_list_of_fields_is_its_bytes() {
         let key = Key([1, 2]);
-        let bytes = u64::from_le_bytes;
-        assert_eq!(key.mac_words([bytes(*b"abcdefgh"), bytes(*b"ijklmno\0")]), key.mac(b"abcdefghijklmno"));
+        assert_eq!(key.mac_words([u64::from_le_bytes(*b"abcdefgh")]), key.mac(b"abcdefgh"));
         let mut mac = Mac::new(key);
         mac.field(b"");
         mac.field(b"abc");
-        mac.field(b"abcdef");
-        mac.field(b"abcdefg");
-        mac.field(b"abcdefghijklmn");
-        mac.word(0x0807_0605_0403_0201);
-        let words = [
-            *b"\0\0\0\0\0\0\0\0",
-            *b"\x03\0abc\0\0\0",
-            *b"\x06\0abcdef",
-            *b"\x07\0abcdef",
-            *b"g\0\0\0\0\0\0\0",
-            *b"\x0e\0abcdef",
-            *b"ghijklmn",
-            [1, 2, 3, 4, 5, 6, 7, 8],
-        ];
-        assert_eq!(mac.finish(), key.mac(words.as_flattened()));
+        mac.word(7);
+        assert_eq!(mac.finish(), key.mac(b"\0\0\x03\0abc\x07\0\0\0\0\0\0\0"));
     }
 
     #[test]

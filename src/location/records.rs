@@ -175,7 +175,7 @@ impl Records {
             return None;
         }
         let number = slots.records.push(Record::UNUSED)?;
-        if number as usize % CHUNK_LEN == 0 {
+        if (number as usize).is_multiple_of(CHUNK_LEN) {
             slots.texts.push(vec![0; CHUNK_LEN * bytes].into_boxed_slice());
         }
         self.text_bytes_left -= bytes;

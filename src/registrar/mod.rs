@@ -238,7 +238,7 @@ impl Registrar {
         }
         let granted_s = asked_s.min(options.expires_max_s);
         let share_max = u64::from(granted_s) * u64::from(options.expires_spread_percent) / 100;
-        let share = (register.random >> 32) * (share_max + 1) >> 32;
+        let share = ((register.random >> 32) * (share_max + 1)) >> 32;
         Ok((granted_s - share as u32).max(options.expires_min_s))
     }
 

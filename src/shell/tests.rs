@@ -98,10 +98,10 @@ impl Core for Echo {
             Input::Handoff(ShardMessage::Message { flow, bytes }) => {
                 let text = String::from_utf8(bytes).unwrap();
                 let text = text.split_once("\r\n\r\n").map_or(text.as_str(), |(_, body)| body);
-                if flow.connection.is_some() {
+                if let Some(connection) = flow.connection {
                     let bytes = framed(&format!("{text} by {}", self.shard.0));
                     let write = ShardMessage::Write { flow, bytes, origin: None };
-                    outbox.handoffs.push((flow.connection.unwrap().shard, write));
+                    outbox.handoffs.push((connection.shard, write));
                     return;
                 }
                 say(outbox, flow, &format!("{text} by {}", self.shard.0), None);

@@ -54,7 +54,7 @@ struct Chunk {
 }
 
 const _: () = assert!(size_of::<BufferId>() == 8 && size_of::<Option<BufferId>>() == 8);
-const _: () = assert!(CHUNK_BYTES % CLASS_BYTES[CLASS_BYTES.len() - 1] == 0);
+const _: () = assert!(CHUNK_BYTES.is_multiple_of(CLASS_BYTES[CLASS_BYTES.len() - 1]));
 const _: () =
     assert!(crate::limits::MESSAGE_BYTES_MAX <= u16::MAX as usize, "the length in a name has 16 bits");
 

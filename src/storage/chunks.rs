@@ -40,7 +40,7 @@ impl<T> Chunks<T> {
         if number >= self.max {
             return None;
         }
-        if number as usize % CHUNK_LEN == 0 {
+        if (number as usize).is_multiple_of(CHUNK_LEN) {
             let left = (self.max - number) as usize;
             self.chunks.push(Vec::with_capacity(left.min(CHUNK_LEN)));
         }

@@ -49,11 +49,10 @@ fn datagrams_of_every_size_arrive_whole_and_in_order() {
 fn a_batch_is_never_longer_than_its_limit() {
     let (from, to) = (bind(LOOPBACKS[0]), bind(LOOPBACKS[0]));
     let mut sender = Sender::default();
-    let sent = sender.send_batch(
-        &from,
-        std::iter::repeat(packet(b"x", &to)).take(DATAGRAM_BATCH_MAX + 9),
-        |_, e| panic!("{e}"),
-    );
+    let sent =
+        sender.send_batch(&from, std::iter::repeat_n(packet(b"x", &to), DATAGRAM_BATCH_MAX + 9), |_, e| {
+            panic!("{e}")
+        });
     assert_eq!(sent.packets, DATAGRAM_BATCH_MAX);
     assert_eq!(receive_all(&mut Receiver::default(), &to).len(), DATAGRAM_BATCH_MAX);
 }

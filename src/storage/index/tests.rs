@@ -33,7 +33,7 @@ fn agrees_with_a_naive_model() {
             for _ in 0..400 {
                 let hash = match model.len() {
                     0 => hash_of(kind, &mut draw),
-                    len if draw.next() % 2 == 0 => model[draw.next() as usize % len].0,
+                    len if draw.next().is_multiple_of(2) => model[draw.next() as usize % len].0,
                     _ => hash_of(kind, &mut draw),
                 };
                 let slot = (draw.next() % 9) as u32;

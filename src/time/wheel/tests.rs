@@ -27,8 +27,8 @@ fn agrees_with_a_sorted_model() {
         let mut wheel = Wheel::new(now, tick, 1_000);
         let mut model: Vec<(u64, u32)> = Vec::new();
         for key in 0..1_500_u32 {
-            if draw(&mut state) % 3 != 0 {
-                let deadline = if draw(&mut state) % 8 == 0 {
+            if !draw(&mut state).is_multiple_of(3) {
+                let deadline = if draw(&mut state).is_multiple_of(8) {
                     now - draw_length(&mut state)
                 } else {
                     now + draw_length(&mut state)
