@@ -5,11 +5,11 @@ use crate::flow::token::FlowToken;
 use crate::flow::{Endpoint, Transport};
 use crate::proxy::route::RoutePlan;
 use crate::sip::edit::{self, EditList, ViaSource};
+use crate::sip::essentials::Essentials;
 use crate::sip::header_id::HeaderId;
 use crate::sip::malformed::Malformed;
 use crate::sip::message::Message;
 use crate::sip::method::Method;
-use crate::sip::via::Via;
 
 /// What a request without Max-Forwards gets (§16.6 step 3).
 const MAX_FORWARDS_DEFAULT: u8 = 70;
@@ -18,11 +18,8 @@ const MAX_FORWARDS_DEFAULT: u8 = 70;
 #[derive(Clone, Copy)]
 pub struct Incoming<'a> {
     pub message: Message<'a>,
-    /// The topmost Via, and where its value begins.
-    pub via: Via<'a>,
-    pub via_start: usize,
+    pub essentials: &'a Essentials<'a>,
     pub source: ViaSource,
-    pub max_forwards: Option<u8>,
     pub plan: RoutePlan<'a>,
 }
 
@@ -75,10 +72,13 @@ pub fn edit_request(
     edits.insert_with(top, |out| {
         emit_top(outgoing, message.first(HeaderId::ContentLength).is_none(), message, out)
     });
-    edit::edit_top_via(&incoming.via, incoming.via_start, incoming.source, edits);
+    let via_start = usize::from(incoming.essentials.via_start);
+    edit::edit_top_via(&incoming.essentials.via, via_start, incoming.source, edits);
     edit_max_forwards(incoming, top, edits);
     let gone_count = plan.own_count + usize::from(strict.is_some());
-    if gone_count > 0 && !plan.is_uri_from_route {
+    if gone_count > 0 && gone_count == plan.own_count + plan.rest_count && !plan.is_uri_from_route {
+        edit::edit_remove_lines(message, HeaderId::Route, edits);
+    } else if gone_count > 0 && !plan.is_uri_from_route {
         edit::edit_remove_first_values(message, HeaderId::Route, gone_count, edits)?;
     } else if plan.is_uri_from_route {
         let kept = gone_count..plan.own_count + plan.rest_count;
@@ -129,7 +129,7 @@ pub fn emit_via(endpoint: &Endpoint, branch: &[u8], out: &mut Vec<u8>) {
 /// §16.6 step 3.
 fn edit_max_forwards(incoming: &Incoming<'_>, top: usize, edits: &mut EditList) {
     let message = &incoming.message;
-    match (message.first(HeaderId::MaxForwards), incoming.max_forwards) {
+    match (message.first(HeaderId::MaxForwards), incoming.essentials.max_forwards) {
         (Some(line), Some(value)) => {
             let range = usize::from(line.value_start)..usize::from(line.value_end);
             edits.replace_with(range, |out| edit::emit_number(u64::from(value.saturating_sub(1)), out));

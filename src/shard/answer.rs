@@ -107,21 +107,16 @@ impl Shard {
             return;
         }
         let tag = self.keys.to_tag(&to_tag_facts(request));
-        let flow = self.response_flow(request.flow, &request.incoming.via);
+        let flow = self.response_flow(request.flow, &request.essentials.via);
         let start = outbox.bytes.len();
-        self.lines.clear();
-        self.lines.extend_from_slice(extra);
-        if status > 100 && !self.options.server_name.is_empty() {
-            for part in [b"Server: ", self.options.server_name.as_ref(), b"\r\n"] {
-                self.lines.extend_from_slice(part);
-            }
-        }
+        let server_line: &[u8] = if status > 100 { &self.server_line } else { b"" };
         let head = ResponseHead {
             status,
             reason,
             to_tag: (status > 100).then_some(&tag),
             via_source: Some(request.incoming.source),
-            extra: &self.lines,
+            extra: &[extra, server_line],
+            essentials: Some(request.essentials),
             ..ResponseHead::default()
         };
         response::emit_response(&request.incoming.message, &head, &mut self.edits, &mut outbox.bytes);
@@ -148,9 +143,8 @@ impl Shard {
             reason,
             to_tag: Some(&tag),
             via_source: Some(ViaSource { ip: flow.remote.ip(), port: flow.remote.port(), is_forced: false }),
-            has_record_route: false,
-            extra,
-            body: b"",
+            extra: &[extra],
+            ..ResponseHead::default()
         };
         response::emit_response(message, &head, &mut self.edits, &mut outbox.bytes);
         self.dispatch(flow, start, None, outbox);
@@ -187,6 +181,11 @@ fn write_unsupported(request: &Request<'_>, id: HeaderId, lines: &mut Vec<u8>) {
         lines.extend_from_slice(tag);
     }
     lines.extend_from_slice(b"\r\n");
+}
+
+/// A whole line, or nothing without a name.
+pub(super) fn server_line(name: &[u8]) -> Box<[u8]> {
+    if name.is_empty() { Box::default() } else { [b"Server: ", name, b"\r\n"].concat().into() }
 }
 
 /// A tag of hexadecimal digits.

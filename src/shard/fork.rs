@@ -166,7 +166,7 @@ impl Shard {
             self.counters.add(Counter::KeptBytesFull);
             return Err(Refusal::Overload);
         };
-        let flow = self.response_flow(request.flow, &request.incoming.via);
+        let flow = self.response_flow(request.flow, &request.essentials.via);
         let server = self
             .transactions
             .open_server(now, is_invite, fingerprint, flow, User::Nobody)

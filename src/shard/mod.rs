@@ -78,8 +78,8 @@ pub struct Shard {
     /// A target's text, and a message that was kept, while they are looked at.
     text: Vec<u8>,
     again: Vec<u8>,
-    /// Header lines of an answer of our own: Server, and what belongs to it.
-    lines: Vec<u8>,
+    /// The Server line of answers of our own; empty when they have none.
+    server_line: Box<[u8]>,
     targets: Vec<fork::Target>,
     buffers: Buffers,
     transactions: TransactionTable,
@@ -121,7 +121,7 @@ impl Shard {
             aor: Vec::new(),
             text: Vec::new(),
             again: Vec::new(),
-            lines: Vec::new(),
+            server_line: answer::server_line(&options.server_name),
             targets: Vec::with_capacity(usize::from(options.targets_max)),
             buffers: Buffers::new(options.kept_bytes_max),
             transactions: TransactionTable::new(options.shard, &options.transaction),

@@ -22,7 +22,7 @@ use crate::transaction::branch::{Branch, Stale};
 /// A request, proved and taken apart.
 pub(super) struct Request<'a> {
     pub incoming: Incoming<'a>,
-    pub essentials: Essentials<'a>,
+    pub essentials: &'a Essentials<'a>,
     pub method: Method,
     pub flow: Flow,
     pub zone: Zone,
@@ -72,7 +72,12 @@ impl Shard {
         is_arrival: bool,
         outbox: &mut Outbox,
     ) {
-        let request = match self.read_request(flow, message) {
+        let essentials = Essentials::parse(message);
+        let essentials = match &essentials {
+            Ok(essentials) => essentials,
+            Err(malformed) => return self.on_malformed(flow, message, *malformed, outbox),
+        };
+        let request = match self.read_request(flow, message, essentials) {
             Ok(request) => request,
             Err(RouteError::Malformed(malformed)) => {
                 return self.on_malformed(flow, message, malformed, outbox);
@@ -92,26 +97,19 @@ impl Shard {
         self.serve(now, &request, outbox);
     }
 
-    /// Takes a request apart: what every proxy needs, and its way.
+    /// Reads the way of a request whose essentials were proved.
     pub(super) fn read_request<'a>(
         &self,
         flow: Flow,
         message: &Message<'a>,
+        essentials: &'a Essentials<'a>,
     ) -> Result<Request<'a>, RouteError> {
-        let essentials = Essentials::parse(message).map_err(RouteError::Malformed)?;
         let context =
             RouteContext { identity: &self.identity, token_key: self.keys.token, epoch: self.options.epoch };
         let plan = route::plan_route(message, essentials.uri.expect("a request has one"), &context)?;
         let zone = self.zone_of(flow);
         let source = ViaSource { ip: flow.remote.ip(), port: flow.remote.port(), is_forced: false };
-        let incoming = Incoming {
-            message: *message,
-            via: essentials.via,
-            via_start: usize::from(essentials.via_start),
-            source,
-            max_forwards: essentials.max_forwards,
-            plan,
-        };
+        let incoming = Incoming { message: *message, essentials, source, plan };
         let method = message.method().unwrap_or(Method::Other);
         Ok(Request { incoming, essentials, method, flow, zone })
     }
@@ -176,9 +174,10 @@ impl Shard {
         is_arrival: bool,
         outbox: &mut Outbox,
     ) {
-        let response = match Essentials::parse(message) {
+        let response = Essentials::parse(message);
+        let response = match &response {
             Ok(response) => response,
-            Err(malformed) => return self.counters.add(Counter::of_malformed(malformed)),
+            Err(malformed) => return self.counters.add(Counter::of_malformed(*malformed)),
         };
         let branch = response.via.branch.unwrap_or_default();
         let branch = match Branch::parse(branch, self.keys.branch, self.options.epoch) {
@@ -198,7 +197,7 @@ impl Shard {
             }
             return;
         }
-        self.on_response(now, id, message, &response, outbox);
+        self.on_response(now, id, message, response, outbox);
     }
 
     fn on_malformed(&mut self, flow: Flow, message: &Message<'_>, malformed: Malformed, outbox: &mut Outbox) {

@@ -150,7 +150,7 @@ impl Shard {
         if uri.scheme == Scheme::Other {
             return Err(Refusal::UnsupportedScheme);
         }
-        if request.incoming.max_forwards == Some(0) {
+        if request.essentials.max_forwards == Some(0) {
             return Err(Refusal::TooManyHops);
         }
         if self.is_draining && request.essentials.to.tag().is_none() && request.method != Method::Ack {
@@ -209,21 +209,31 @@ impl Shard {
     /// §16.3 step 4 with RFC 5393 §4.2: one of our Vias with the same loop hash means that nothing has changed since it passed.
     fn has_looped(&self, request: &Request<'_>) -> bool {
         let message = &request.incoming.message;
+        // Nearly always there is one Via, and it is known.
+        let top = &request.essentials.via;
+        if top.next.is_none() && message.all(HeaderId::Via).nth(1).is_none() {
+            return self.own_loop_hash(top).is_some_and(|hash| hash == self.loop_hash(request));
+        }
         let mut own = message.values(HeaderId::Via).filter_map(|value| {
             let via = Via::parse(value.ok()?.bytes).ok()?;
-            let branch = via.branch.filter(|branch| branch.len() == BRANCH_LEN)?;
-            match Branch::parse(branch, self.keys.branch, self.options.epoch) {
-                Ok(branch) | Err(Stale::OtherEpoch(branch)) => Some(branch.loop_hash),
-                Err(Stale::NotOurs | Stale::Forged) => None,
-            }
+            self.own_loop_hash(&via)
         });
         let Some(first) = own.next() else { return false };
         let loop_hash = self.loop_hash(request);
         first == loop_hash || own.any(|hash| hash == loop_hash)
     }
 
+    /// The loop hash in a Via of ours.
+    fn own_loop_hash(&self, via: &Via<'_>) -> Option<u32> {
+        let branch = via.branch.filter(|branch| branch.len() == BRANCH_LEN)?;
+        match Branch::parse(branch, self.keys.branch, self.options.epoch) {
+            Ok(branch) | Err(Stale::OtherEpoch(branch)) => Some(branch.loop_hash),
+            Err(Stale::NotOurs | Stale::Forged) => None,
+        }
+    }
+
     pub(super) fn loop_hash(&self, request: &Request<'_>) -> u32 {
-        let essentials = &request.essentials;
+        let essentials = request.essentials;
         let facts = LoopFacts {
             request_uri: request.incoming.plan.request_uri.bytes,
             call_id: essentials.call_id,
@@ -232,9 +242,10 @@ impl Shard {
             cseq: essentials.cseq.number,
         };
         let message = &request.incoming.message;
-        let own_count = request.incoming.plan.own_count;
-        let routes =
-            message.values(HeaderId::Route).skip(own_count).filter_map(|value| Some(value.ok()?.bytes));
+        let plan = &request.incoming.plan;
+        let has_routes = plan.rest_count > 0 || plan.is_uri_from_route;
+        let routes = has_routes.then(|| message.values(HeaderId::Route).skip(plan.own_count));
+        let routes = routes.into_iter().flatten().filter_map(|value| Some(value.ok()?.bytes));
         let requires = message.all(HeaderId::ProxyRequire).map(|line| message.value(line));
         let credentials = message.all(HeaderId::ProxyAuthorization).map(|line| message.value(line));
         branch::loop_hash(&self.hash, &facts, routes.chain(requires).chain(credentials))
@@ -243,10 +254,10 @@ impl Shard {
 
 /// What takes part in matching a request to its transaction (§17.2.3).
 pub(super) fn key_facts<'a>(request: &Request<'a>) -> KeyFacts<'a> {
-    let essentials = &request.essentials;
+    let essentials = request.essentials;
     let via = &essentials.via;
     let message = &request.incoming.message;
-    let start = request.incoming.via_start;
+    let start = usize::from(essentials.via_start);
     KeyFacts {
         branch: via.branch,
         host: via.host_bytes,
@@ -262,7 +273,7 @@ pub(super) fn key_facts<'a>(request: &Request<'a>) -> KeyFacts<'a> {
 
 /// What a stateless answer's To tag is made of.
 pub(super) fn to_tag_facts<'a>(request: &Request<'a>) -> crate::flow::mac::ToTagFacts<'a> {
-    let essentials = &request.essentials;
+    let essentials = request.essentials;
     crate::flow::mac::ToTagFacts {
         call_id: essentials.call_id,
         from_tag: essentials.from.tag().unwrap_or_default(),

@@ -326,7 +326,8 @@ impl Shard {
             let bytes = self.take_again(request);
             let mut index = self.kept_index.take().expect("put back after each use, and by on_fault");
             if let Ok(message) = Message::parse(&bytes, &mut index)
-                && let Ok(request) = self.read_request(upstream, &message)
+                && let Ok(essentials) = &Essentials::parse(&message)
+                && let Ok(request) = self.read_request(upstream, &message, essentials)
             {
                 let tag = self.keys.to_tag(&crate::shard::request::to_tag_facts(&request));
                 let head = ResponseHead {
@@ -334,6 +335,7 @@ impl Shard {
                     reason,
                     to_tag: (status > 100).then_some(&tag),
                     via_source: Some(request.incoming.source),
+                    essentials: Some(essentials),
                     ..ResponseHead::default()
                 };
                 let start = outbox.bytes.len();
@@ -374,8 +376,7 @@ impl Shard {
         let (effects, is_kept) = self.step_server(now, server, status);
         if effects.has(Effects::SEND) {
             self.edits.clear();
-            let is_edited = edit::edit_remove_top_via(message, &mut self.edits);
-            assert!(is_edited.is_ok(), "the topmost Via was proved");
+            edit::edit_remove_top_via(message, &response.via, &mut self.edits);
             if status != message.status() {
                 let line_end = usize::from(message.lines().first().map_or(0, |line| line.start));
                 self.edits.replace_with(0..line_end, |out| {

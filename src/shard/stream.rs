@@ -8,6 +8,7 @@ use crate::shard::Shard;
 use crate::shard::counters::Counter;
 use crate::shard::outbox::{Outbox, ShardMessage};
 use crate::shard::receive::Request;
+use crate::sip::essentials::Essentials;
 use crate::sip::message::Message;
 use crate::time::Instant;
 use crate::transaction::step::Effects;
@@ -74,7 +75,8 @@ impl Shard {
         let bytes = self.take_again(kept);
         let mut index = self.kept_index.take().expect("put back after each use, and by on_fault");
         if let Ok(message) = Message::parse(&bytes, &mut index)
-            && let Ok(request) = self.read_request(upstream, &message)
+            && let Ok(essentials) = &Essentials::parse(&message)
+            && let Ok(request) = self.read_request(upstream, &message, essentials)
         {
             go_on(self, id, &request, outbox);
         }

@@ -119,6 +119,26 @@ pub fn emit_edited(bytes: &[u8], edits: &EditList, out: &mut Vec<u8>) {
     }
 }
 
+/// Appends a part of a message with the edits applied that lie in it or at its end. `next` counts the edits that earlier parts have used up; parts
+/// follow each other in the order of the message, with bytes between them.
+pub(super) fn emit_edited_part(
+    bytes: &[u8],
+    part: Range<usize>,
+    edits: &EditList,
+    next: &mut usize,
+    out: &mut Vec<u8>,
+) {
+    let mut at = part.start;
+    while let Some(edit) = edits.edits.get(*next).filter(|edit| edit.at as usize <= part.end) {
+        let kept_to = (edit.at as usize).max(at);
+        out.extend_from_slice(&bytes[at..kept_to]);
+        out.extend_from_slice(&edits.inserted[edit.start as usize..edit.end as usize]);
+        at = kept_to + edit.removed_len as usize;
+        *next += 1;
+    }
+    out.extend_from_slice(&bytes[at.min(part.end)..part.end]);
+}
+
 /// Removes the elements of a list header for which `is_removed` says so, over all its lines. A line that loses all its elements goes, one that
 /// loses some stays a valid list.
 ///
@@ -160,13 +180,9 @@ pub fn edit_remove_first_values(
     Ok(())
 }
 
-/// Removes the topmost Via, as for a response that goes back (RFC 3261 §16.7 step 3).
-///
-/// # Errors
-/// There is none, or it does not fit its grammar.
-pub fn edit_remove_top_via(message: &Message<'_>, edits: &mut EditList) -> Result<(), Malformed> {
-    let line = message.first(HeaderId::Via).ok_or(Malformed::Missing { header: HeaderId::Via })?;
-    let via = Via::parse(message.value(line)).map_err(|flaw| message.bad(line, flaw))?;
+/// Removes the topmost Via, as for a response that goes back (RFC 3261 §16.7 step 3). `via` is that Via; without any nothing is done.
+pub fn edit_remove_top_via(message: &Message<'_>, via: &Via<'_>, edits: &mut EditList) {
+    let Some(line) = message.first(HeaderId::Via) else { return };
     match via.next {
         None => edits.remove(range_of(line)),
         Some(next) => {
@@ -175,7 +191,13 @@ pub fn edit_remove_top_via(message: &Message<'_>, edits: &mut EditList) -> Resul
             edits.remove(start..start + behind);
         }
     }
-    Ok(())
+}
+
+/// Removes all lines of a header.
+pub fn edit_remove_lines(message: &Message<'_>, id: HeaderId, edits: &mut EditList) {
+    for line in message.all(id) {
+        edits.remove(range_of(line));
+    }
 }
 
 /// Notes in the topmost Via where the request came from (RFC 3261 §18.2.1, RFC 3581 §4). `via` is the one at the start of the value that begins
@@ -229,12 +251,19 @@ pub fn emit_number(mut number: u64, out: &mut Vec<u8>) {
 pub fn emit_ip(ip: IpAddr, out: &mut Vec<u8>) {
     match ip.to_canonical() {
         IpAddr::V4(v4) => {
-            for (index, octet) in v4.octets().into_iter().enumerate() {
-                if index > 0 {
-                    out.push(b'.');
+            let mut text = [0; "255.255.255.255.".len()];
+            let mut len = 0;
+            for octet in v4.octets() {
+                for (unit, digit) in [(100, octet / 100), (10, octet / 10 % 10), (1, octet % 10)] {
+                    if octet >= unit || unit == 1 {
+                        text[len] = b'0' + digit;
+                        len += 1;
+                    }
                 }
-                emit_number(u64::from(octet), out);
+                text[len] = b'.';
+                len += 1;
             }
+            out.extend_from_slice(&text[..len - 1]);
         }
         // The longest run of zeros is a search of its own, which the standard library has; it writes without allocating.
         IpAddr::V6(v6) => {

@@ -86,10 +86,25 @@ impl Index {
         (index != NONE).then_some(usize::from(index))
     }
 
+    /// The lines among which all those with this id are, the first of them in front: one line, where the header has no more.
+    #[inline]
+    pub(super) fn lines_around(&self, id: HeaderId) -> &[HeaderLine] {
+        match self.first_index(id) {
+            None => &[],
+            Some(first) if self.may_repeat(id) => &self.lines()[first..],
+            Some(first) => core::slice::from_ref(&self.lines()[first]),
+        }
+    }
+
+    #[inline]
+    fn may_repeat(&self, id: HeaderId) -> bool {
+        self.repeated >> (id as u32 % 64) & 1 != 0
+    }
+
     /// The second line of a header that must not have one.
     #[inline]
     pub(super) fn second_line(&self, id: HeaderId) -> Option<&HeaderLine> {
-        if self.repeated >> (id as u32 % 64) & 1 == 0 {
+        if !self.may_repeat(id) {
             return None;
         }
         self.lines().iter().filter(|line| line.id == id).nth(1)

@@ -170,8 +170,7 @@ impl<'a> Message<'a> {
     /// All lines of a header in their order.
     #[inline]
     pub fn all(&self, id: HeaderId) -> impl Iterator<Item = &'a HeaderLine> + Clone + use<'a> {
-        let first = self.index.first_index(id).unwrap_or(usize::from(self.index.count));
-        self.index.lines()[first..].iter().filter(move |line| line.id == id)
+        self.index.lines_around(id).iter().filter(move |line| line.id == id)
     }
 
     /// The value of a line, without white space around it; folds stay in it.
@@ -194,8 +193,7 @@ impl<'a> Message<'a> {
     /// The elements of a header that is a list, over all its lines: several in one line and one in each of several lines are the same (RFC 3261 §7.3.1).
     /// Not for headers whose values have commas of their own, like Date and the authorizations.
     pub fn values(&self, id: HeaderId) -> Values<'a> {
-        let first = self.index.first_index(id).unwrap_or(usize::from(self.index.count));
-        Values { message: *self, id, lines: self.index.lines()[first..].iter(), current: None }
+        Values { message: *self, id, lines: self.index.lines_around(id).iter(), current: None }
     }
 
     /// True for a request that can be answered: it says where the answer goes (Via) and to what (CSeq), and the lines of an answer have no byte that must

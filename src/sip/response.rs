@@ -1,8 +1,8 @@
 //! Responses that this node makes itself, from the request's own lines (RFC 3261 §8.2.6).
 
-use super::edit::{EditList, ViaSource, edit_top_via, emit_edited, emit_number};
+use super::edit::{EditList, ViaSource, edit_top_via, emit_edited_part, emit_number};
+use super::essentials::Essentials;
 use super::header_id::HeaderId;
-use super::index::HeaderLine;
 use super::message::Message;
 use super::name_addr::NameAddr;
 use super::via::Via;
@@ -18,10 +18,12 @@ pub struct ResponseHead<'a> {
     pub via_source: Option<ViaSource>,
     /// Copy Record-Route, as the 1xx and 2xx that make a dialog do (§12.1.1).
     pub has_record_route: bool,
-    /// Whole lines with their line ends, put before Content-Length.
-    pub extra: &'a [u8],
+    /// Whole lines with their line ends, put before Content-Length, in any number of pieces.
+    pub extra: &'a [&'a [u8]],
     /// Its Content-Type stands in `extra`.
     pub body: &'a [u8],
+    /// Of the request, when they were proved: spares another look at its values.
+    pub essentials: Option<&'a Essentials<'a>>,
 }
 
 /// Appends a response to `request` to `out`: all Vias, From, To, Call-ID and CSeq as they came. `edits` is for its own use, and is cleared. A header that is not
@@ -32,68 +34,90 @@ pub fn emit_response(
     edits: &mut EditList,
     out: &mut Vec<u8>,
 ) {
-    out.reserve(request.head_len() + head.extra.len() + head.body.len() + head.reason.len() + 128);
+    let extra_len: usize = head.extra.iter().map(|lines| lines.len()).sum();
+    out.reserve(request.head_len() + extra_len + head.body.len() + head.reason.len() + 128);
     out.extend_from_slice(b"SIP/2.0 ");
     emit_number(u64::from(head.status), out);
     out.push(b' ');
     out.extend_from_slice(head.reason);
     out.extend_from_slice(b"\r\n");
-    for line in request.lines() {
-        let is_first = || request.first(line.id).is_some_and(|first| first.start == line.start);
-        match line.id {
-            HeaderId::Via if is_first() => emit_top_via(request, line, head.via_source, edits, out),
-            HeaderId::Via => emit_line(request, line, b"", out),
-            HeaderId::From | HeaderId::CallId | HeaderId::Cseq if is_first() => {
-                emit_line(request, line, b"", out)
-            }
-            HeaderId::To if is_first() => emit_line(request, line, missing_tag(request, line, head), out),
-            HeaderId::RecordRoute if head.has_record_route => emit_line(request, line, b"", out),
-            // §8.2.6.1: a 100 answers the Timestamp.
-            HeaderId::Timestamp if head.status == 100 && is_first() => emit_line(request, line, b"", out),
-            _ => {}
-        }
+    edit_copied_lines(request, head, edits);
+    emit_copied_lines(request, head, edits, out);
+    edits.clear();
+    for lines in head.extra {
+        out.extend_from_slice(lines);
     }
-    out.extend_from_slice(head.extra);
     out.extend_from_slice(b"Content-Length: ");
     emit_number(head.body.len() as u64, out);
     out.extend_from_slice(b"\r\n\r\n");
     out.extend_from_slice(head.body);
 }
 
-/// One line up to the end of its value, and `tag` behind that when there is one.
-fn emit_line(request: &Message<'_>, line: &HeaderLine, tag: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(&request.bytes()[usize::from(line.start)..usize::from(line.value_end)]);
-    if !tag.is_empty() {
-        out.extend_from_slice(b";tag=");
-        out.extend_from_slice(tag);
+/// What changes in the lines that are copied: the topmost Via, and a To without a tag. One that does not fit its grammar stays as it is.
+fn edit_copied_lines(request: &Message<'_>, head: &ResponseHead<'_>, edits: &mut EditList) {
+    edits.clear();
+    if let (Some(source), Some(line)) = (head.via_source, request.first(HeaderId::Via)) {
+        let value_start = usize::from(line.value_start);
+        match head.essentials {
+            Some(essentials) => edit_top_via(&essentials.via, value_start, source, edits),
+            None => {
+                if let Ok(via) = Via::parse(request.value(line)) {
+                    edit_top_via(&via, value_start, source, edits);
+                }
+            }
+        }
     }
-    out.extend_from_slice(b"\r\n");
+    if let (Some(tag), Some(line)) = (head.to_tag, request.first(HeaderId::To)) {
+        let is_missing = match head.essentials {
+            Some(essentials) => essentials.to.tag().is_none(),
+            None => NameAddr::parse(request.value(line)).is_ok_and(|to| to.tag().is_none()),
+        };
+        if is_missing {
+            edits.insert_with(usize::from(line.value_end), |out| {
+                out.extend_from_slice(b";tag=");
+                out.extend_from_slice(tag);
+            });
+        }
+    }
 }
 
-/// The tag to put behind a To: none when it has one, or does not fit its grammar.
-fn missing_tag<'a>(request: &Message<'_>, line: &HeaderLine, head: &ResponseHead<'a>) -> &'a [u8] {
-    match (head.to_tag, NameAddr::parse(request.value(line))) {
-        (Some(tag), Ok(to)) if to.tag().is_none() => tag,
-        _ => b"",
+/// Appends the lines that are copied, with their edits. Lines that follow each other go in one piece.
+fn emit_copied_lines(request: &Message<'_>, head: &ResponseHead<'_>, edits: &EditList, out: &mut Vec<u8>) {
+    let bytes = request.bytes();
+    let mut next_edit = 0;
+    let mut piece = 0..0;
+    for (place, line) in request.lines().iter().enumerate() {
+        if !is_copied(request, head, place, line.id) {
+            continue;
+        }
+        let (start, value_end, next) =
+            (usize::from(line.start), usize::from(line.value_end), usize::from(line.next));
+        if piece.end != start {
+            emit_edited_part(bytes, piece, edits, &mut next_edit, out);
+            piece = start..start;
+        }
+        piece.end = next;
+        // White space behind a value is not copied.
+        if bytes[value_end..next] != *b"\r\n" {
+            emit_edited_part(bytes, piece.start..value_end, edits, &mut next_edit, out);
+            out.extend_from_slice(b"\r\n");
+            piece = next..next;
+        }
     }
+    emit_edited_part(bytes, piece, edits, &mut next_edit, out);
 }
 
-fn emit_top_via(
-    request: &Message<'_>,
-    line: &HeaderLine,
-    source: Option<ViaSource>,
-    edits: &mut EditList,
-    out: &mut Vec<u8>,
-) {
-    edits.clear();
-    let name_and_colon = usize::from(line.value_start - line.start);
-    if let (Some(source), Ok(via)) = (source, Via::parse(request.value(line))) {
-        edit_top_via(&via, name_and_colon, source, edits);
+#[inline]
+fn is_copied(request: &Message<'_>, head: &ResponseHead<'_>, place: usize, id: HeaderId) -> bool {
+    let is_first = || request.index().first_index(id) == Some(place);
+    match id {
+        HeaderId::Via => true,
+        HeaderId::From | HeaderId::To | HeaderId::CallId | HeaderId::Cseq => is_first(),
+        HeaderId::RecordRoute => head.has_record_route,
+        // §8.2.6.1: a 100 answers the Timestamp.
+        HeaderId::Timestamp => head.status == 100 && is_first(),
+        _ => false,
     }
-    let bytes = &request.bytes()[usize::from(line.start)..usize::from(line.value_end)];
-    emit_edited(bytes, edits, out);
-    out.extend_from_slice(b"\r\n");
-    edits.clear();
 }
 
 #[cfg(test)]

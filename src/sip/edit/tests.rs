@@ -99,18 +99,15 @@ fn the_topmost_via_goes_and_the_others_stay() {
     for (lines, left) in [
         ("Via: SIP/2.0/UDP a;branch=1\r\nVia: SIP/2.0/UDP b\r\n", "Via: SIP/2.0/UDP b\r\n"),
         ("v: SIP/2.0/UDP a;branch=1 ,\r\n SIP/2.0/UDP b\r\n", "v: SIP/2.0/UDP b\r\n"),
-        ("X: y\r\nVIA : SIP/2.0/UDP a\r\n z\r\n", ""),
+        ("X: y\r\nVIA : SIP/2.0/UDP a;b\r\n ;c\r\n", "X: y\r\n"),
     ] {
         let bytes = format!("SIP/2.0 200 OK\r\n{lines}\r\n");
         let mut index = Index::default();
         let message = Message::parse(bytes.as_bytes(), &mut index).unwrap();
         let mut edits = EditList::new();
-        let result = edit_remove_top_via(&message, &mut edits);
-        if left.is_empty() {
-            assert_eq!(result.map_err(Malformed::reason), Err("Bad Via"));
-        } else {
-            assert_eq!(edited(message.bytes(), &edits), format!("SIP/2.0 200 OK\r\n{left}\r\n"));
-        }
+        let via = Via::parse(message.first_value(HeaderId::Via).unwrap()).unwrap();
+        edit_remove_top_via(&message, &via, &mut edits);
+        assert_eq!(edited(message.bytes(), &edits), format!("SIP/2.0 200 OK\r\n{left}\r\n"));
     }
 }
 

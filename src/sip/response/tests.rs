@@ -31,8 +31,9 @@ fn a_response_is_made_of_the_requests_lines() {
         to_tag: Some(b"xyz"),
         via_source: Some(source),
         has_record_route: true,
-        extra: b"Contact: <sip:x>\r\n",
+        extra: &[b"Contact: <sip:x>\r\n"],
         body: b"body",
+        essentials: None,
     };
     assert_eq!(
         response_to(REQUEST, &head),
