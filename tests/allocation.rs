@@ -36,7 +36,7 @@ static ALLOCATOR: Counting = Counting;
 
 /// Allocations inside the shard during 2 s of a load that has gone on for 200 s: longer than timer C, the longest that is armed for a call.
 fn allocations(users: u64, devices: u64, batch: Batch) -> u64 {
-    let rate = 200;
+    let rate = 100;
     let mut load = Load::new(users, devices, rate, || COUNT.load(Ordering::Relaxed));
     load.run(200 * rate, batch);
     load.probed = 0;
