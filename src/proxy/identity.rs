@@ -130,7 +130,8 @@ impl HostName {
     fn is(&self, host: Host<'_>) -> bool {
         match (self, host) {
             (HostName::Ip(own), host) => host.ip() == Some(*own),
-            (HostName::Name(own), Host::Name(name)) => name.eq_ignore_ascii_case(own),
+            // Nearly always it is written as it is configured.
+            (HostName::Name(own), Host::Name(name)) => *name == **own || name.eq_ignore_ascii_case(own),
             (HostName::Name(_), Host::V4(_) | Host::V6(_)) => false,
         }
     }

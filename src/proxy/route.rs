@@ -5,11 +5,12 @@ use crate::flow::mac::Key;
 use crate::flow::token::{FlowToken, TokenError};
 use crate::proxy::identity::Identity;
 use crate::proxy::refusal::Refusal;
+use crate::sip::essentials::addresses;
 use crate::sip::flaw::Flaw;
 use crate::sip::header_id::HeaderId;
 use crate::sip::malformed::Malformed;
 use crate::sip::message::Message;
-use crate::sip::name_addr::NameAddr;
+use crate::sip::octet;
 use crate::sip::uri::Uri;
 
 /// What a request's Route values mean here.
@@ -48,6 +49,7 @@ pub struct RouteContext<'a> {
 ///
 /// # Errors
 /// A Route that does not parse; a token that is forged (403) or whose connection belongs to an earlier start (430).
+#[inline]
 pub fn plan_route<'a>(
     message: &Message<'a>,
     request_uri: Uri<'a>,
@@ -67,15 +69,13 @@ pub fn plan_route<'a>(
     // The first paragraph of §16.4: only a strict router would send us our own Record-Route value as the Request-URI.
     let is_strict = has_token(&request_uri, context)?.is_some() && context.identity.is_own(&request_uri);
     let mut last = None;
-    for value in message.values(HeaderId::Route) {
-        let value = value.map_err(RouteError::Malformed)?;
+    for address in addresses(message, HeaderId::Route) {
+        let address = address.map_err(RouteError::Malformed)?;
         let bad = |flaw: Flaw| {
-            RouteError::Malformed(Malformed::Bad {
-                header: HeaderId::Route,
-                offset: value.start + flaw.offset,
-            })
+            let offset = octet::offset_in(message.bytes(), address.uri) as u16 + flaw.offset;
+            RouteError::Malformed(Malformed::Bad { header: HeaderId::Route, offset })
         };
-        let uri = NameAddr::parse(value.bytes).and_then(|address| address.parse_uri()).map_err(bad)?;
+        let uri = address.parse_uri().map_err(bad)?;
         if plan.rest_count == 0 && context.identity.is_own(&uri) {
             plan.own_count += 1;
             plan.token = has_token(&uri, context)?;

@@ -1,12 +1,10 @@
 //! A device behind NAT that registered by UDP is sent a CRLF every so often, so that the way to it stays open (RFC 5626 §4.4 lets the client do
 //! that over streams; over UDP it is for the server, which knows that there is a NAT).
 
-use core::net::IpAddr;
-
 use crate::flow::Flow;
 use crate::location::{Binding, Event, Removal};
 use crate::shard::outbox::{Outbox, Transmit};
-use crate::sip::host::parse_ip;
+use crate::sip::host::Host;
 use crate::sip::uri::Uri;
 use crate::storage::hash::HashKey;
 use crate::storage::index::Index;
@@ -127,7 +125,7 @@ fn is_behind_nat(binding: &Binding<'_>) -> bool {
         return false;
     }
     let Ok(uri) = Uri::parse(binding.uri()) else { return false };
-    let said: Option<IpAddr> = parse_ip(uri.host_bytes);
+    let said = uri.host.and_then(Host::ip);
     let port = uri.port.unwrap_or(crate::proxy::identity::PORT_DEFAULT);
     said != Some(binding.flow.remote.ip()) || port != binding.flow.remote.port()
 }

@@ -98,6 +98,7 @@ impl Shard {
     }
 
     /// Reads the way of a request whose essentials were proved.
+    #[inline]
     pub(super) fn read_request<'a>(
         &self,
         flow: Flow,

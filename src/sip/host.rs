@@ -79,35 +79,28 @@ fn parse_v6(bytes: &[u8]) -> Option<Ipv6Addr> {
 
 /// Four decimal numbers up to 255 without leading zeros.
 fn parse_v4(bytes: &[u8]) -> Option<Ipv4Addr> {
+    let digit = |at: usize| bytes.get(at).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit <= 9);
     let mut octets = [0u8; 4];
-    let mut index = 0;
-    let mut number = 0u32;
-    let mut digits = 0;
-    for &byte in bytes {
-        if byte == b'.' {
-            if digits == 0 || index == 3 {
+    let mut at = 0;
+    for (index, octet) in octets.iter_mut().enumerate() {
+        if index > 0 {
+            if bytes.get(at) != Some(&b'.') {
                 return None;
             }
-            octets[index] = number as u8;
-            index += 1;
-            (number, digits) = (0, 0);
-            continue;
+            at += 1;
         }
-        let digit = byte.wrapping_sub(b'0');
-        if digit > 9 || (digits > 0 && number == 0) {
-            return None;
+        let mut number = u32::from(digit(at)?);
+        at += 1;
+        if number > 0 {
+            for _ in 0..2 {
+                let Some(next) = digit(at) else { break };
+                number = number * 10 + u32::from(next);
+                at += 1;
+            }
         }
-        number = number * 10 + u32::from(digit);
-        digits += 1;
-        if number > 255 {
-            return None;
-        }
+        *octet = u8::try_from(number).ok()?;
     }
-    if index != 3 || digits == 0 {
-        return None;
-    }
-    octets[3] = number as u8;
-    Some(Ipv4Addr::from(octets))
+    (at == bytes.len()).then(|| Ipv4Addr::from(octets))
 }
 
 #[cfg(test)]

@@ -79,26 +79,20 @@ impl Buffers {
 
     /// Keeps a copy of `bytes`. `None` when they are longer than any message, or when the pool is at its limit.
     pub fn store(&mut self, bytes: &[u8]) -> Option<BufferId> {
-        self.store_parts(&[bytes])
+        let (id, room) = self.begin(bytes.len())?;
+        room.copy_from_slice(bytes);
+        Some(id)
     }
 
     /// Keeps a copy of all parts, one behind the other.
     pub fn store_parts(&mut self, parts: &[&[u8]]) -> Option<BufferId> {
-        let total: usize = parts.iter().map(|part| part.len()).sum();
-        let len = u16::try_from(total).ok()?;
-        let class = Class::of(total);
-        let slot = self.take(class)?;
-        let (chunk, at) = class.locate(slot);
-        let chunk = &mut self.classes[class as usize].chunks[chunk];
-        let generation = chunk.generations[at];
-        let mut rest = &mut chunk.bytes[at * class.bytes()..][..total];
+        let (id, mut rest) = self.begin(parts.iter().map(|part| part.len()).sum())?;
         for part in parts {
             let (head, tail) = rest.split_at_mut(part.len());
             head.copy_from_slice(part);
             rest = tail;
         }
-        self.live += 1;
-        Some(BufferId { slot, len, class, generation })
+        Some(id)
     }
 
     /// The bytes as they were stored. A name that was released is a fault.
@@ -129,6 +123,18 @@ impl Buffers {
     /// Bytes of all chunks taken so far.
     pub fn reserved_bytes(&self) -> usize {
         self.classes.iter().map(|pool| pool.chunks.len() * CHUNK_BYTES).sum()
+    }
+
+    /// A buffer, and its room for exactly so many bytes.
+    fn begin(&mut self, total: usize) -> Option<(BufferId, &mut [u8])> {
+        let len = u16::try_from(total).ok()?;
+        let class = Class::of(total);
+        let slot = self.take(class)?;
+        let (chunk, at) = class.locate(slot);
+        let chunk = &mut self.classes[class as usize].chunks[chunk];
+        let generation = chunk.generations[at];
+        self.live += 1;
+        Some((BufferId { slot, len, class, generation }, &mut chunk.bytes[at * class.bytes()..][..total]))
     }
 
     fn take(&mut self, class: Class) -> Option<u32> {
