@@ -453,7 +453,6 @@ impl Connections {
         if now < self.next_sweep {
             return;
         }
-        self.next_sweep = if self.open_count == 0 { Instant::NEVER } else { now + SWEEP_INTERVAL };
         let idle = self.options.idle;
         for slot in 0..self.slots.len() {
             let Some(connection) = self.slots[slot].connection.as_deref() else { continue };
@@ -465,6 +464,7 @@ impl Connections {
             }
             self.remove(id, late);
         }
+        self.next_sweep = if self.open_count == 0 { Instant::NEVER } else { now + SWEEP_INTERVAL };
     }
 
     fn mark_dirty(&mut self, id: ConnectionId) {
@@ -579,3 +579,6 @@ impl Connection {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -213,11 +213,11 @@ impl<C: Core> Driver<C> {
         listener: usize,
         (stream, local, remote): (ByteStream, SocketAddr, SocketAddr),
     ) -> Option<ConnectionId> {
-        if self.connections.is_full() {
+        let endpoint = self.listeners[listener].iter().find(|(ip, _)| *ip == local.ip());
+        let Some(&(_, endpoint)) = endpoint.filter(|_| !self.connections.is_full()) else {
             self.core.counters.add(Counter::ConnectionsRefused);
             return None;
-        }
-        let endpoint = self.listeners[listener].iter().find(|(ip, _)| *ip == local.ip())?.1;
+        };
         self.core.counters.add(Counter::ConnectionsAccepted);
         let flow = Flow { remote: remote.into(), endpoint, connection: None };
         Some(self.connections.insert(now, flow, stream).0)

@@ -533,3 +533,17 @@ fn streams_reach_every_shard_and_their_answers_come_back() {
     }
     node.end().unwrap();
 }
+
+/// A wildcard socket answers from the address that it was asked at, though the way back would suggest another one.
+#[test]
+fn every_address_of_the_host_answers_for_itself() {
+    let node = start(options(&[(Transport::Udp, "0.0.0.0:0")], 1));
+    let port = node.listeners[0].address.port();
+    for ip in udp::host_addresses().unwrap().into_iter().filter(std::net::IpAddr::is_ipv4) {
+        let phone = UdpSocket::bind("127.0.0.1:0").unwrap();
+        phone.set_read_timeout(Some(std::time::Duration::from_secs(10))).unwrap();
+        phone.connect((ip, port)).unwrap();
+        assert_eq!(ask(&phone, "who"), "who by 0", "{ip}");
+    }
+    node.end().unwrap();
+}

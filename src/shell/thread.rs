@@ -50,6 +50,9 @@ const ERROR_PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
 /// How often a draining shard looks whether it is quiet.
 const QUIET_INTERVAL: std::time::Duration = std::time::Duration::from_millis(20);
 
+/// Timers that are due within this are due together; and however much there is to say again and again, others have their turn in between.
+const WAIT_MIN: Duration = Duration::from_micros(100);
+
 /// A wait is never asked to be longer than this: nothing needs it, and arithmetic on instants stays far from its ends.
 const WAIT_MAX: Duration = Duration::from_secs(3_600);
 
@@ -281,5 +284,5 @@ async fn watch_quiet<C: Core>(driver: Rc<RefCell<Driver<C>>>, control: Arc<Contr
 }
 
 fn wait_until(wake: Instant, now: Instant) -> std::time::Duration {
-    std::time::Duration::from_micros(wake.since(now).as_micros().min(WAIT_MAX.as_micros()))
+    std::time::Duration::from_micros(wake.since(now).max(WAIT_MIN).min(WAIT_MAX).as_micros())
 }
