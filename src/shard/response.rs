@@ -34,6 +34,11 @@ impl Shard {
             return self.counters.add(Counter::StrayResponses);
         };
         let status = message.status();
+        let is_for_us = response.via.next.is_none() && message.all(HeaderId::Via).nth(1).is_none();
+        if is_for_us && response.cseq.method != b"CANCEL" {
+            // §16.7 step 3: without a Via behind ours there is nobody to give it to, so it answers nothing.
+            return self.counters.add(Counter::StrayResponses);
+        }
         // The CANCEL of an INVITE shares its branch; the method tells them apart (§17.1.3).
         let method = response.cseq.method;
         let (server, user) = (record.server, record.user);
@@ -55,6 +60,10 @@ impl Shard {
                 }
                 if effects.has(Effects::PASS) {
                     self.on_answer(now, user, server, message, response, outbox);
+                }
+                if event == invite_client::Event::Success {
+                    // The device has heard the INVITE, and its ACK is the caller's to send.
+                    self.replace_kept(id, None);
                 }
                 if effects.has(Effects::TERMINATE) {
                     self.end_transaction(id);
@@ -368,11 +377,6 @@ impl Shard {
         status: u16,
         outbox: &mut Outbox,
     ) {
-        let has_other_via = response.via.next.is_some() || message.all(HeaderId::Via).nth(1).is_some();
-        if !has_other_via {
-            // §16.7 step 3: then it was meant for us, and there is nobody to give it to.
-            return self.counters.add(Counter::StrayResponses);
-        }
         let (effects, is_kept) = self.step_server(now, server, status);
         if effects.has(Effects::SEND) {
             self.edits.clear();

@@ -4,6 +4,7 @@
 
 mod network;
 
+mod chaos;
 mod dialog;
 mod rfc3261_10;
 mod rfc3261_16;

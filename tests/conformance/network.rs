@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use tine::flow::{Address, Endpoint, Flow, Transport, Zone};
 use tine::ids::{EndpointId, ShardId, TransactionId};
+use tine::random::Prng;
 use tine::scan::{Backend, Scanner};
 use tine::shard::input::Input;
 use tine::shard::outbox::{Hold, Outbox, ShardMessage};
@@ -27,12 +28,16 @@ pub struct Network {
     /// Streams that were asked for and not answered yet.
     pub connects: Vec<(TransactionId, SocketAddr)>,
     pub holds: Vec<Hold>,
+    /// Asked for each handoff: true when the mesh was full and it is lost.
+    pub mesh_loses: fn(&mut Prng) -> bool,
+    pub prng: Prng,
 }
 
 /// A message that left.
 #[derive(Clone, Debug)]
 pub struct Sent {
     pub to: SocketAddr,
+    pub flow: Flow,
     pub text: String,
     pub origin: Option<TransactionId>,
 }
@@ -104,6 +109,8 @@ impl Network {
             sent: VecDeque::new(),
             connects: Vec::new(),
             holds: Vec::new(),
+            mesh_loses: |_| false,
+            prng: Prng::new(1),
         }
     }
 
@@ -118,10 +125,15 @@ impl Network {
     }
 
     pub fn send_by(&mut self, flow: Flow, text: &str) {
+        self.send_bytes(flow, &wire(text));
+    }
+
+    /// Bytes as they are, arriving as `send_by` has it.
+    pub fn send_bytes(&mut self, flow: Flow, bytes: &[u8]) {
         let shard = self.arrivals % self.shards.len();
         self.arrivals += 1;
         let shard = flow.connection.map_or(shard, |connection| usize::from(connection.shard.0));
-        self.input(shard, Input::Message { flow, bytes: &wire(text) });
+        self.input(shard, Input::Message { flow, bytes });
     }
 
     pub fn input(&mut self, shard: usize, input: Input<'_>) {
@@ -148,10 +160,16 @@ impl Network {
     /// What all shards hold together.
     pub fn facts(&self) -> Facts {
         self.shards.iter().map(Shard::facts).fold(Facts::default(), |sum, facts| Facts {
+            is_draining: sum.is_draining || facts.is_draining,
+            aors: sum.aors + facts.aors,
             bindings: sum.bindings + facts.bindings,
             contexts: sum.contexts + facts.contexts,
+            invite_servers: sum.invite_servers + facts.invite_servers,
+            invite_clients: sum.invite_clients + facts.invite_clients,
+            non_invite_servers: sum.non_invite_servers + facts.non_invite_servers,
+            non_invite_clients: sum.non_invite_clients + facts.non_invite_clients,
             lingering: sum.lingering + facts.lingering,
-            ..sum
+            connections: sum.connections + facts.connections,
         })
     }
 
@@ -168,7 +186,12 @@ impl Network {
         for transmit in &self.outbox.transmits {
             let bytes = &self.outbox.bytes[transmit.start as usize..(transmit.start + transmit.len) as usize];
             let text = String::from_utf8_lossy(bytes).replace("\r\n", "\n");
-            self.sent.push_back(Sent { to: transmit.flow.remote.into(), text, origin: transmit.origin });
+            self.sent.push_back(Sent {
+                to: transmit.flow.remote.into(),
+                flow: transmit.flow,
+                text,
+                origin: transmit.origin,
+            });
         }
         for connect in &self.outbox.connects {
             self.connects.push((connect.origin, connect.remote.into()));
@@ -177,6 +200,9 @@ impl Network {
         let handoffs: Vec<(ShardId, ShardMessage)> = self.outbox.handoffs.drain(..).collect();
         self.outbox.clear();
         for (to, message) in handoffs {
+            if (self.mesh_loses)(&mut self.prng) {
+                continue;
+            }
             self.input(usize::from(to.0), Input::Handoff(message));
         }
     }
