@@ -13,6 +13,10 @@ pub const MESSAGE_BYTES_MAX: usize = 65_535;
 /// Header lines of one message, the upper end of `[limits].headers_max`: the index of a message has 16 bytes a line.
 pub const HEADERS_MAX: usize = 1_024;
 
+/// Header lines that a forwarded request has more than it came with: Via, two Record-Routes, two Routes, Max-Forwards, Content-Length. What is
+/// kept of it is read again for its CANCEL and its ACK.
+pub const HEADERS_ADDED_MAX: usize = 7;
+
 /// Bytes of one receive slot; a larger datagram runs over into an overflow buffer.
 pub const DATAGRAM_SLOT_BYTES: usize = 4_096;
 

@@ -3,7 +3,7 @@
 //! What enters: provisional and final answers of forks, their silence, the caller's CANCEL. What leaves: a verdict, which the shard performs.
 //! Nothing here sends, stores bytes or arms timers. A context has at most `limits::TARGETS_MAX` forks.
 
-use crate::flow::Flow;
+use crate::flow::{Address, Flow};
 use crate::ids::{ConnectionId, ContextId, EndpointId, ForkId, TransactionId};
 use crate::proxy::best_response;
 use crate::storage::buffers::BufferId;
@@ -96,7 +96,7 @@ pub enum Way {
     Datagram(Flow),
     /// To an address over a stream that may have to be opened first. `fallback`: the stream was tried only because the request is large
     /// (§18.1.1), so a refused connection means UDP from that endpoint.
-    Stream { endpoint: EndpointId, remote: crate::flow::Address, fallback: Option<EndpointId> },
+    Stream { endpoint: EndpointId, remote: Address, fallback: Option<EndpointId> },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -195,8 +195,8 @@ impl ResponseContext {
         }
         match best.status {
             408 if !self.is_invite => None,
-            // The caller gave up, and so nobody answers it in time: that is what it is told.
-            408 if self.cancel == Some(CancelReason::CallerCancelled) => Some(Best { status: 487, ..best }),
+            // The caller gave up, and no device had anything to say: that is what it is told.
+            _ if self.cancel == Some(CancelReason::CallerCancelled) => Some(Best { status: 487, ..best }),
             // No device could be reached: nothing is wrong with tine, so not 503 (§16.9, §16.7 step 6).
             503 => Some(Best { status: 500, ..best }),
             _ => Some(best),

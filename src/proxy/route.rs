@@ -67,7 +67,9 @@ pub fn plan_route<'a>(
         return Ok(plan);
     }
     // The first paragraph of §16.4: only a strict router would send us our own Record-Route value as the Request-URI.
-    let is_strict = has_token(&request_uri, context)?.is_some() && context.identity.is_own(&request_uri);
+    let is_own = context.identity.is_own(&request_uri);
+    let uri_token = if is_own { read_token(&request_uri, context)? } else { Token::None };
+    let mut token = uri_token;
     let mut last = None;
     for address in addresses(message, HeaderId::Route) {
         let address = address.map_err(RouteError::Malformed)?;
@@ -78,34 +80,48 @@ pub fn plan_route<'a>(
         let uri = address.parse_uri().map_err(bad)?;
         if plan.rest_count == 0 && context.identity.is_own(&uri) {
             plan.own_count += 1;
-            plan.token = has_token(&uri, context)?;
+            token = read_token(&uri, context)?;
         } else {
             plan.rest_count += 1;
             plan.next.get_or_insert(uri);
             last = Some(uri);
         }
     }
-    if is_strict && let Some(last) = last {
+    if uri_token != Token::None
+        && let Some(last) = last
+    {
         plan.request_uri = last;
         plan.is_uri_from_route = true;
         plan.rest_count -= 1;
         if plan.rest_count == 0 {
             plan.next = None;
         }
-        if plan.own_count == 0 {
-            plan.token = has_token(&request_uri, context)?;
-        }
+    } else if plan.own_count == 0 {
+        token = Token::None;
     }
+    plan.token = match token {
+        Token::None => None,
+        Token::Live(token) => Some(token),
+        Token::Dead => return Err(RouteError::Refused(Refusal::FlowFailed)),
+    };
     Ok(plan)
 }
 
-/// The token in the user part of one of our URIs.
-fn has_token(uri: &Uri<'_>, context: &RouteContext<'_>) -> Result<Option<FlowToken>, RouteError> {
-    let Some(user) = uri.user else { return Ok(None) };
+/// What the user part of one of our URIs is. That a flow is dead is only said of the one that the request is to go by: the sender's own side
+/// may have come by a connection of an earlier start.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Token {
+    None,
+    Live(FlowToken),
+    Dead,
+}
+
+fn read_token(uri: &Uri<'_>, context: &RouteContext<'_>) -> Result<Token, RouteError> {
+    let Some(user) = uri.user else { return Ok(Token::None) };
     match FlowToken::parse(user, context.token_key, context.epoch) {
-        Ok(token) => Ok(Some(token)),
-        Err(TokenError::NotAToken) => Ok(None),
+        Ok(token) => Ok(Token::Live(token)),
+        Err(TokenError::NotAToken) => Ok(Token::None),
         Err(TokenError::Forged) => Err(RouteError::Refused(Refusal::ForgedToken)),
-        Err(TokenError::OtherEpoch) => Err(RouteError::Refused(Refusal::FlowFailed)),
+        Err(TokenError::OtherEpoch) => Ok(Token::Dead),
     }
 }

@@ -1,6 +1,7 @@
 //! Responses that tine makes itself. They leave no transaction behind (RFC 3261 §8.2.7): the same request gets the same answer again, with
 //! the same To tag, and that tag tells the ACK to it from others.
 
+use crate::flow::mac::ToTagFacts;
 use crate::flow::{Address, Flow, Zone};
 use crate::proxy::identity::PORT_DEFAULT;
 use crate::proxy::refusal::Refusal;
@@ -9,14 +10,16 @@ use crate::shard::counters::Counter;
 use crate::shard::outbox::Outbox;
 use crate::shard::receive::Request;
 use crate::shard::request::{to_tag_facts, unknown_tags};
+use crate::sip::cseq::Cseq;
 use crate::sip::edit::ViaSource;
 use crate::sip::header_id::HeaderId;
+use crate::sip::host;
 use crate::sip::malformed::Malformed;
 use crate::sip::message::Message;
 use crate::sip::method::Method;
+use crate::sip::name_addr::NameAddr;
 use crate::sip::response::{self, ResponseHead};
 use crate::sip::via::{Rport, Via};
-use crate::time::Instant;
 
 /// Seconds after which a client may try again when a table was full or the node drains.
 const RETRY_AFTER_S: &[u8] = b"Retry-After: 5\r\n";
@@ -29,8 +32,7 @@ pub(super) const REQUIRE_KNOWN: &[&[u8]] = &[b"path", b"outbound"];
 
 impl Shard {
     /// A request whose Request-URI is tine itself (§11, §8.2.1).
-    pub(super) fn answer_itself(&mut self, now: Instant, request: &Request<'_>, outbox: &mut Outbox) {
-        let _ = now;
+    pub(super) fn answer_itself(&mut self, request: &Request<'_>, outbox: &mut Outbox) {
         if self.refuse_unknown_require(request, outbox) {
             return;
         }
@@ -79,7 +81,7 @@ impl Shard {
     ) {
         self.counters.add(Counter::Refused);
         if message.is_answerable() {
-            self.answer_message(flow, message, refusal.status(), refusal.reason(), b"", outbox);
+            self.answer_message(flow, message, refusal.status(), refusal.reason(), outbox);
         }
     }
 
@@ -91,7 +93,7 @@ impl Shard {
         malformed: Malformed,
         outbox: &mut Outbox,
     ) {
-        self.answer_message(flow, message, malformed.status(), malformed.reason().as_bytes(), b"", outbox);
+        self.answer_message(flow, message, malformed.status(), malformed.reason().as_bytes(), outbox);
     }
 
     /// Sends a response of our own. `extra`: whole lines.
@@ -123,31 +125,37 @@ impl Shard {
         self.dispatch(flow, start, None, outbox);
     }
 
-    /// The same for a message that was not proved.
+    /// The same for a message that was not proved. Its tag is made of the same facts as far as they can be read, because the ACK to it may be
+    /// without fault.
     fn answer_message(
         &mut self,
         flow: Flow,
         message: &Message<'_>,
         status: u16,
         reason: &[u8],
-        extra: &[u8],
         outbox: &mut Outbox,
     ) {
-        let via = message.first_value(HeaderId::Via).and_then(|value| Via::parse(value).ok());
-        let code = self.keys.to_tag.mac(message.first_value(HeaderId::CallId).unwrap_or_default());
-        let tag = format_tag(code);
-        let flow = via.map_or(flow, |via| self.response_flow(flow, &via));
+        let value = |id| message.first_value(id);
+        let via = value(HeaderId::Via).and_then(|value| Via::parse(value).ok());
+        let from = value(HeaderId::From).and_then(|value| NameAddr::parse(value).ok());
+        let cseq = value(HeaderId::Cseq).and_then(|value| Cseq::parse(value).ok());
+        let tag = self.keys.to_tag(&ToTagFacts {
+            call_id: value(HeaderId::CallId).unwrap_or_default(),
+            from_tag: from.as_ref().and_then(NameAddr::tag).unwrap_or_default(),
+            branch: via.and_then(|via| via.branch).unwrap_or_default(),
+            cseq: cseq.map_or(0, |cseq| cseq.number),
+        });
+        let back = via.map_or(flow, |via| self.response_flow(flow, &via));
         let start = outbox.bytes.len();
         let head = ResponseHead {
             status,
             reason,
             to_tag: Some(&tag),
             via_source: Some(ViaSource { ip: flow.remote.ip(), port: flow.remote.port(), is_forced: false }),
-            extra: &[extra],
             ..ResponseHead::default()
         };
         response::emit_response(message, &head, &mut self.edits, &mut outbox.bytes);
-        self.dispatch(flow, start, None, outbox);
+        self.dispatch(back, start, None, outbox);
     }
 
     /// The 100 to an INVITE (§17.2.1). It is never kept.
@@ -161,7 +169,7 @@ impl Shard {
         if flow.connection.is_some() || (self.options.nat_fix && self.zone_of(flow) == Zone::Access) {
             return flow;
         }
-        if let Some(maddr) = via.maddr.and_then(crate::sip::host::parse_ip) {
+        if let Some(maddr) = via.maddr.and_then(host::parse_ip) {
             return Flow { remote: Address::new(maddr, via.port.unwrap_or(PORT_DEFAULT)), ..flow };
         }
         match via.rport {
@@ -188,18 +196,24 @@ pub(super) fn server_line(name: &[u8]) -> Box<[u8]> {
     if name.is_empty() { Box::default() } else { [b"Server: ", name, b"\r\n"].concat().into() }
 }
 
-/// A tag of hexadecimal digits.
-fn format_tag(code: u64) -> [u8; 16] {
-    core::array::from_fn(|index| b"0123456789abcdef"[(code >> (60 - 4 * index)) as usize & 15])
-}
-
-/// The reason phrases of the final answers that a proxy makes of silence and failure.
+/// The reason phrases of the final answers that a proxy makes of silence and failure, or of a device's answer that there was no room to keep.
 pub(super) fn reason_of(status: u16) -> &'static [u8] {
     match status {
+        401 => b"Unauthorized",
+        404 => b"Not Found",
+        407 => b"Proxy Authentication Required",
         408 => b"Request Timeout",
         430 => b"Flow Failed",
+        480 => b"Temporarily Unavailable",
+        486 => b"Busy Here",
         487 => b"Request Terminated",
         503 => b"Service Unavailable",
+        513 => b"Message Too Large",
+        600 => b"Busy Everywhere",
+        603 => b"Decline",
+        300..=399 => b"Redirect",
+        400..=499 => b"Request Failed",
+        600..=699 => b"Failed Everywhere",
         _ => b"Server Internal Error",
     }
 }

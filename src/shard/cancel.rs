@@ -11,6 +11,7 @@ use crate::shard::receive::Request;
 use crate::shard::request::key_facts;
 use crate::sip::header_id::HeaderId;
 use crate::sip::message::Message;
+use crate::storage::buffers::BufferId;
 use crate::time::Instant;
 use crate::transaction::key;
 use crate::transaction::non_invite_client;
@@ -24,6 +25,7 @@ impl Shard {
         let Some(id) = self.transactions.find_server(invite) else {
             return self.refuse(request, Refusal::NoTransaction, outbox);
         };
+        self.work_on(id);
         self.answer(request, 200, b"OK", b"", outbox);
         let Some(User::Context(context_id)) = self.transactions.record(id).map(|record| record.user) else {
             return;
@@ -38,7 +40,7 @@ impl Shard {
     }
 
     /// The caller's Reason goes on to the devices (RFC 3326 §2).
-    fn keep_reason_lines(&mut self, message: &Message<'_>) -> Option<crate::storage::buffers::BufferId> {
+    fn keep_reason_lines(&mut self, message: &Message<'_>) -> Option<BufferId> {
         message.first(HeaderId::Reason)?;
         let mut lines = core::mem::take(&mut self.scratch);
         lines.clear();
@@ -92,7 +94,7 @@ impl Shard {
         now: Instant,
         invite_id: TransactionId,
         reason: CancelReason,
-        caller_lines: Option<crate::storage::buffers::BufferId>,
+        caller_lines: Option<BufferId>,
         outbox: &mut Outbox,
     ) {
         let Some(record) = self.transactions.record(invite_id) else { return };

@@ -12,9 +12,10 @@ use crate::shard::Shard;
 use crate::shard::counters::Counter;
 use crate::shard::outbox::{Connect, Outbox};
 use crate::shard::receive::Request;
-use crate::shard::request::{Destination, FAILURE_TRANSPORT, key_facts};
+use crate::shard::request::{Destination, FAILURE_TRANSPORT, GROWTH, key_facts};
 use crate::sip::edit;
 use crate::sip::method::Method;
+use crate::sip::name_addr::NameAddr;
 use crate::sip::uri::Uri;
 use crate::storage::buffers::BufferId;
 use crate::time::{Duration, Instant};
@@ -59,73 +60,70 @@ impl Shard {
         destination: Destination,
         outbox: &mut Outbox,
     ) {
-        let mut targets = core::mem::take(&mut self.targets);
-        let result = self.collect_targets(now, request, destination, &mut targets);
-        let opened = match result {
-            Ok(()) => self.open_context(now, request, fingerprint, targets.len()),
-            Err(refusal) => Err(refusal),
-        };
+        let opened = self
+            .collect_targets(now, request, destination)
+            .and_then(|()| self.open_context(now, request, fingerprint));
         match opened {
             Ok(id) => {
                 if request.method == Method::Invite {
                     self.send_trying(request, outbox);
                 }
                 self.counters.add(Counter::Forwarded);
-                for target in targets.drain(..) {
+                self.targets.reverse();
+                while let Some(target) = self.targets.pop() {
                     let fork = self.add_fork(id, target);
                     self.start_fork(now, fork, request, outbox);
                 }
                 self.finish_if_complete(now, id, outbox);
             }
             Err(refusal) => {
-                for target in targets.drain(..) {
-                    self.buffers.release(target.text);
-                }
+                self.release_targets();
                 self.refuse(request, refusal, outbox);
             }
         }
-        self.targets = targets;
     }
 
-    /// §16.5: the target set, at most `[fork].targets_max`.
+    /// Gives up targets that became no forks.
+    pub(super) fn release_targets(&mut self) {
+        for target in self.targets.drain(..) {
+            self.buffers.release(target.text);
+        }
+    }
+
+    /// §16.5: the target set, at most `[fork].targets_max`, into `self.targets`.
     fn collect_targets(
         &mut self,
         now: Instant,
         request: &Request<'_>,
         destination: Destination,
-        targets: &mut Vec<Target>,
     ) -> Result<(), Refusal> {
+        assert!(self.targets.is_empty(), "the targets of a request are used up with it");
         match destination {
             Destination::Way { way, failure } => {
                 let text = self
                     .buffers
                     .store_parts(&target_text(request.incoming.plan.request_uri.bytes, b"").parts());
-                targets.push(Target { text: text.ok_or(Refusal::Overload)?, way, failure, q: 1000 });
+                let text = text.ok_or(Refusal::Overload)?;
+                self.targets.push(Target { text, way, failure, q: 1000 });
                 Ok(())
             }
             Destination::Bindings => {
                 let mut aor = core::mem::take(&mut self.aor);
                 self.write_aor(&request.incoming.plan.request_uri, &mut aor);
-                let result = self.collect_bindings(now, request, Aor::new(&aor), targets);
+                let result = self.collect_bindings(now, request, Aor::new(&aor));
                 self.aor = aor;
                 result
             }
         }
     }
 
-    fn collect_bindings(
-        &mut self,
-        now: Instant,
-        request: &Request<'_>,
-        aor: Aor<'_>,
-        targets: &mut Vec<Target>,
-    ) -> Result<(), Refusal> {
+    fn collect_bindings(&mut self, now: Instant, request: &Request<'_>, aor: Aor<'_>) -> Result<(), Refusal> {
         let is_large = request.incoming.message.bytes().len() + GROWTH > next_hop::DATAGRAM_REQUEST_MAX;
         let mut is_reachable = false;
         let mut has_binding = false;
         for (_, binding) in self.location.bindings(now, aor.hash(&self.hash), aor) {
             has_binding = true;
-            if targets.len() == usize::from(self.options.targets_max) {
+            if self.targets.len() == usize::from(self.options.targets_max) {
                 break;
             }
             let way = if binding.rings_by_flow {
@@ -139,7 +137,7 @@ impl Shard {
             is_reachable = true;
             let text = self.buffers.store_parts(&target_text(binding.uri(), binding.path).parts());
             let Some(text) = text else { return Err(Refusal::Overload) };
-            targets.push(Target { text, way, failure: FAILURE_TRANSPORT, q: binding.q });
+            self.targets.push(Target { text, way, failure: FAILURE_TRANSPORT, q: binding.q });
         }
         match (has_binding, is_reachable) {
             (false, _) => Err(Refusal::NoBinding),
@@ -153,12 +151,14 @@ impl Shard {
         now: Instant,
         request: &Request<'_>,
         fingerprint: u128,
-        target_count: usize,
     ) -> Result<ContextId, Refusal> {
         let is_invite = request.method == Method::Invite;
+        let target_count = self.targets.len();
         let room = self.options.transaction.transactions_max - self.transactions.len();
-        // CANCELs want room too: one for each fork but one.
-        if (room as usize) < 1 + 2 * target_count || self.contexts.is_full() {
+        // CANCELs want room too: one for each fork. A fork outlives its transaction while others of its context ring.
+        let forks_room = self.options.transaction.transactions_max - self.forks.len();
+        let has_room = (room as usize) > 2 * target_count && (forks_room as usize) >= target_count;
+        if !has_room || self.contexts.is_full() {
             self.counters.add(Counter::TablesFull);
             return Err(Refusal::Overload);
         }
@@ -191,7 +191,7 @@ impl Shard {
         let (slot, generation) = self.contexts.insert(context).expect("room was looked for above");
         let id = ContextId { slot, generation };
         self.transactions.record_mut(server).expect("opened above").user = User::Context(id);
-        self.working = Some(server);
+        self.work_on(server);
         Ok(id)
     }
 
@@ -211,7 +211,7 @@ impl Shard {
             timer_c: Instant::NEVER,
             sent_by: None,
         };
-        let (slot, generation) = self.forks.insert(fork).expect("as many as transactions");
+        let (slot, generation) = self.forks.insert(fork).expect("room was counted by open_context");
         let id = ForkId { slot, generation };
         context.forks = Some(id);
         context.live_count += 1;
@@ -281,14 +281,15 @@ impl Shard {
         let is_sent =
             self.emit_request(&Leaving { request_uri, path, way: fork.way, flow, branch }, request, outbox);
         self.text = text;
-        if !is_sent {
+        // Of what is kept of an INVITE its CANCEL and its ACK are made: without it, it had better not leave.
+        let is_kept = is_sent && (self.keep(client, start, outbox) || request.method != Method::Invite);
+        if !is_kept {
             outbox.bytes.truncate(start);
             self.transactions.remove(client);
             let fork = self.fork(id).expect("the caller holds it");
             fork.client = None;
-            return self.end_fork_silently(id, 513);
+            return self.end_fork_silently(id, if is_sent { FAILURE_TRANSPORT } else { 513 });
         }
-        self.keep(client, start, outbox);
         self.transactions.start_client(now, client, flow);
         let timer_c = now + self.options.timer_c;
         let fork = self.fork(id).expect("the caller holds it");
@@ -362,11 +363,11 @@ impl Shard {
         destination: Destination,
         outbox: &mut Outbox,
     ) {
-        let mut targets = core::mem::take(&mut self.targets);
-        if self.collect_targets(now, request, destination, &mut targets).is_err() {
+        if self.collect_targets(now, request, destination).is_err() {
             self.counters.add(Counter::StrayAcks);
+            return self.release_targets();
         }
-        for target in targets.drain(..) {
+        while let Some(target) = self.targets.pop() {
             // A stream that is not open is not opened for it: the answer that it acknowledges would have come by that.
             let flow = match target.way {
                 Way::Flow(flow) | Way::Datagram(flow) => Some(flow),
@@ -379,7 +380,6 @@ impl Shard {
             }
             self.buffers.release(target.text);
         }
-        self.targets = targets;
     }
 
     fn send_ack(&mut self, target: Target, flow: Flow, request: &Request<'_>, outbox: &mut Outbox) {
@@ -407,8 +407,6 @@ impl Shard {
     }
 }
 
-const GROWTH: usize = 200;
-
 /// A target's text as it is kept: the length of the URI in two bytes, the URI, the Path.
 struct TargetText<'a> {
     len: [u8; 2],
@@ -433,7 +431,7 @@ fn read_target(text: &[u8]) -> (&[u8], &[u8]) {
 
 /// The URI that a binding is reached by when it is not reached by its flow: its first Path, or its Contact.
 fn first_hop<'a>(path: &'a [u8], uri: &'a [u8]) -> Result<Uri<'a>, Refusal> {
-    let next = crate::sip::name_addr::NameAddr::list(path).next();
+    let next = NameAddr::list(path).next();
     let next = next.and_then(Result::ok).map_or(uri, |address| address.uri);
     Uri::parse(next).map_err(|_| Refusal::Unreachable)
 }

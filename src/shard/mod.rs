@@ -40,6 +40,7 @@ use crate::flow::Flow;
 use crate::flow::mac::Keys;
 use crate::guard::source_rate::SourceRateTable;
 use crate::ids::{ConnectionId, ContextId, ForkId, ShardId, TransactionId};
+use crate::limits::HEADERS_ADDED_MAX;
 use crate::location;
 use crate::proxy::context::{Fork, ResponseContext};
 use crate::proxy::identity::Identity;
@@ -49,10 +50,11 @@ use crate::sip::edit::EditList;
 use crate::sip::index::Index;
 use crate::storage::buffers::Buffers;
 use crate::storage::hash::HashKey;
+use crate::storage::index::Index as SlotIndex;
 use crate::storage::table::Table as Slots;
 use crate::time::queue::TimerQueue;
 use crate::time::{Duration, Instant};
-use crate::transaction::table::{Kind, Table as TransactionTable};
+use crate::transaction::table::{Kind, Table as TransactionTable, User};
 use counters::Counters;
 use input::{Command, Input};
 use outbox::{Outbox, ShardMessage, Transmit};
@@ -96,13 +98,21 @@ pub struct Shard {
     abandons: TimerQueue<TransactionId>,
     abandon_after: Duration,
     /// Forks by the connection that they were sent by.
-    on_connection: crate::storage::index::Index,
+    on_connection: SlotIndex,
     /// Connections that this shard opened.
     opened: Vec<Flow>,
     /// Vectors that came with handoffs.
     pool: Vec<Vec<u8>>,
-    /// The transaction that is being worked on, for `on_fault`.
-    working: Option<TransactionId>,
+    /// For `on_fault`: what is being worked on, and how far the outbox was filled before.
+    working: Working,
+    begun_at: outbox::Mark,
+}
+
+/// What a fault costs: a transaction, and the context that it belongs to.
+#[derive(Clone, Copy, Debug, Default)]
+struct Working {
+    transaction: Option<TransactionId>,
+    context: Option<ContextId>,
 }
 
 impl Shard {
@@ -114,8 +124,8 @@ impl Shard {
             identity: Identity::new(&options.endpoints, options.domains.iter().map(AsRef::as_ref)),
             counters: Counters::default(),
             is_draining: false,
-            index: Some(Box::new(Index::new(options.scanner, options.headers_max))),
-            kept_index: Some(Box::new(Index::new(options.scanner, options.headers_max))),
+            index: Some(new_index(&options)),
+            kept_index: Some(new_kept_index(&options)),
             edits: EditList::new(),
             scratch: Vec::new(),
             aor: Vec::new(),
@@ -135,10 +145,11 @@ impl Shard {
             timers_c: TimerQueue::new(),
             abandons: TimerQueue::new(),
             abandon_after: options.transaction.timings.t1.times(64),
-            on_connection: crate::storage::index::Index::new(transactions_max),
+            on_connection: SlotIndex::new(transactions_max),
             opened: Vec::new(),
             pool: Vec::new(),
-            working: None,
+            working: Working::default(),
+            begun_at: outbox::Mark::default(),
             keys,
             hash,
             options,
@@ -151,7 +162,7 @@ impl Shard {
 
     /// Takes one input in; what it causes is appended to `outbox`.
     pub fn on_input(&mut self, now: Instant, input: Input<'_>, outbox: &mut Outbox) {
-        self.working = None;
+        self.begin_work(outbox);
         match input {
             Input::Message { flow, bytes } => self.on_message(now, flow, bytes, outbox),
             Input::Connected { origin, flow } => self.on_connected(now, origin, flow, outbox),
@@ -165,7 +176,7 @@ impl Shard {
 
     /// Lets every timer fire that is due.
     pub fn on_deadline(&mut self, now: Instant, outbox: &mut Outbox) {
-        self.working = None;
+        self.begin_work(outbox);
         self.fire_timers(now, outbox);
     }
 
@@ -181,16 +192,15 @@ impl Shard {
         deadlines.into_iter().flatten().min()
     }
 
-    /// A panic passed through `on_input` or `on_deadline`: gives up the transaction that was being worked on, and the context with it.
-    pub fn on_fault(&mut self, now: Instant, outbox: &mut Outbox) {
-        for index in [&mut self.index, &mut self.kept_index] {
-            index.get_or_insert_with(|| Box::new(Index::new(self.options.scanner, self.options.headers_max)));
-        }
-        let _ = now;
-        outbox.clear();
-        if let Some(id) = self.working.take() {
-            self.give_up(id);
-        }
+    /// A panic passed through `on_input` or `on_deadline`: gives up the transaction that was being worked on, and the context with it. What the
+    /// outbox had before stays in it.
+    pub fn on_fault(&mut self, outbox: &mut Outbox) {
+        self.index.get_or_insert_with(|| new_index(&self.options));
+        self.kept_index.get_or_insert_with(|| new_kept_index(&self.options));
+        outbox.truncate(self.begun_at);
+        self.release_targets();
+        let working = core::mem::take(&mut self.working);
+        self.give_up(working);
     }
 
     /// True when no transaction is in progress (those that only linger do not count), so that a drained node may end.
@@ -273,6 +283,22 @@ impl Shard {
         }
     }
 
+    /// Whatever was done before is done: a fault from here on leaves it alone.
+    fn begin_work(&mut self, outbox: &Outbox) {
+        self.working = Working::default();
+        self.begun_at = outbox.mark();
+    }
+
+    /// Notes whose turn it is, for `on_fault`.
+    fn work_on(&mut self, id: TransactionId) {
+        let context = match self.transactions.record(id).map(|record| record.user) {
+            Some(User::Context(context)) => Some(context),
+            Some(User::Fork(fork)) => self.forks.get(fork.slot, fork.generation).map(|fork| fork.context),
+            Some(User::Nobody | User::CancelOf(_)) | None => None,
+        };
+        self.working = Working { transaction: Some(id), context };
+    }
+
     fn context(&mut self, id: ContextId) -> Option<&mut ResponseContext> {
         self.contexts.get_mut(id.slot, id.generation)
     }
@@ -284,4 +310,13 @@ impl Shard {
     fn is_own_connection(&self, connection: ConnectionId) -> bool {
         connection.shard == self.options.shard
     }
+}
+
+fn new_index(options: &Options) -> Box<Index> {
+    Box::new(Index::new(options.scanner, options.headers_max))
+}
+
+/// For what is kept of a forwarded request, which has more lines than it came with.
+fn new_kept_index(options: &Options) -> Box<Index> {
+    Box::new(Index::new(options.scanner, options.headers_max + HEADERS_ADDED_MAX))
 }

@@ -59,7 +59,39 @@ pub enum ShardMessage {
     Closed { connection: ConnectionId },
 }
 
+/// How far an outbox was filled at one moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Mark {
+    bytes: usize,
+    transmits: usize,
+    handoffs: usize,
+    connects: usize,
+    closes: usize,
+    holds: usize,
+}
+
 impl Outbox {
+    pub fn mark(&self) -> Mark {
+        Mark {
+            bytes: self.bytes.len(),
+            transmits: self.transmits.len(),
+            handoffs: self.handoffs.len(),
+            connects: self.connects.len(),
+            closes: self.closes.len(),
+            holds: self.holds.len(),
+        }
+    }
+
+    /// Takes back what was put in since then.
+    pub fn truncate(&mut self, mark: Mark) {
+        self.bytes.truncate(mark.bytes);
+        self.transmits.truncate(mark.transmits);
+        self.handoffs.truncate(mark.handoffs);
+        self.connects.truncate(mark.connects);
+        self.closes.truncate(mark.closes);
+        self.holds.truncate(mark.holds);
+    }
+
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.transmits.clear();

@@ -3,6 +3,7 @@
 use crate::flow::{Flow, Zone};
 use crate::guard::source_rate::Verdict;
 use crate::ids::ShardId;
+use crate::proxy::identity::Place;
 use crate::proxy::request::Incoming;
 use crate::proxy::route::{self, RouteContext, RouteError};
 use crate::shard::Shard;
@@ -149,7 +150,7 @@ impl Shard {
         let plan = &request.incoming.plan;
         let is_local = self.dialog_token(request).is_none()
             && plan.rest_count == 0
-            && self.identity.place_of(&plan.request_uri) == crate::proxy::identity::Place::LocalUser;
+            && self.identity.place_of(&plan.request_uri) == Place::LocalUser;
         is_local.then_some(plan.request_uri)
     }
 

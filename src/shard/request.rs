@@ -1,7 +1,9 @@
 //! A request that belongs to this shard: a retransmission, an ACK, a CANCEL, or a new one and where it goes (RFC 3261 §16.3–§16.5).
 
 use crate::flow::Zone;
+use crate::flow::mac::ToTagFacts;
 use crate::flow::token::FlowToken;
+use crate::ids::TransactionId;
 use crate::proxy::context::Way;
 use crate::proxy::identity::Place;
 use crate::proxy::next_hop;
@@ -42,7 +44,7 @@ pub(super) const FAILURE_FLOW: u16 = 430;
 const PROXY_REQUIRE_KNOWN: &[&[u8]] = &[b"path", b"outbound"];
 
 /// Bytes that a request grows by on its way through, at most, with two Record-Routes: enough to tell whether it is large (§18.1.1).
-const GROWTH: usize = 200;
+pub(super) const GROWTH: usize = 400;
 
 impl Shard {
     pub(super) fn serve(&mut self, now: Instant, request: &Request<'_>, outbox: &mut Outbox) {
@@ -51,7 +53,7 @@ impl Shard {
             Method::Cancel => self.on_cancel(now, request, outbox),
             // What tine answers itself leaves no transaction behind, so none is looked for.
             Method::Register if self.is_for_registrar(request) => self.on_register(now, request, outbox),
-            _ if self.is_for_itself(request) => self.answer_itself(now, request, outbox),
+            _ if self.is_for_itself(request) => self.answer_itself(request, outbox),
             _ => {
                 let fingerprint = self.fingerprint(request);
                 if let Some(id) = self.transactions.find_server(fingerprint) {
@@ -88,11 +90,12 @@ impl Shard {
     fn on_request_again(
         &mut self,
         now: Instant,
-        id: crate::ids::TransactionId,
+        id: TransactionId,
         request: &Request<'_>,
         outbox: &mut Outbox,
     ) {
         self.counters.add(Counter::RetransmissionsReceived);
+        self.work_on(id);
         let event = if request.method == Method::Invite {
             Event::InviteServer(invite_server::Event::Invite)
         } else {
@@ -117,11 +120,12 @@ impl Shard {
     fn on_ack(&mut self, now: Instant, request: &Request<'_>, outbox: &mut Outbox) {
         let invite = key::of_invite(&self.hash, &key_facts(request));
         if let Some(id) = self.transactions.find_server(invite) {
+            self.work_on(id);
             let effects = self.transactions.on(now, id, Event::InviteServer(invite_server::Event::Ack));
             if effects.has(Effects::TERMINATE) {
                 self.end_transaction(id);
-            } else if !effects.has(Effects::PASS) {
-                // What was kept to be sent again has been heard.
+            } else if !effects.is_none() && !effects.has(Effects::PASS) {
+                // The failure that was kept to be sent again has been heard.
                 self.replace_kept(id, None);
             }
             if !effects.has(Effects::PASS) {
@@ -272,9 +276,9 @@ pub(super) fn key_facts<'a>(request: &Request<'a>) -> KeyFacts<'a> {
 }
 
 /// What a stateless answer's To tag is made of.
-pub(super) fn to_tag_facts<'a>(request: &Request<'a>) -> crate::flow::mac::ToTagFacts<'a> {
+pub(super) fn to_tag_facts<'a>(request: &Request<'a>) -> ToTagFacts<'a> {
     let essentials = request.essentials;
-    crate::flow::mac::ToTagFacts {
+    ToTagFacts {
         call_id: essentials.call_id,
         from_tag: essentials.from.tag().unwrap_or_default(),
         branch: essentials.via.branch.unwrap_or_default(),

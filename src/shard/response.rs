@@ -1,17 +1,21 @@
 //! What devices answer, and what the caller is told (RFC 3261 §16.7).
 
+use crate::flow::Flow;
 use crate::ids::{ContextId, ForkId, TransactionId};
+use crate::proxy::best_response;
 use crate::proxy::context::{Best, CancelReason, ForkCancel, ForkState, Outcome, Phase};
 use crate::proxy::hop_by_hop;
-use crate::shard::Shard;
 use crate::shard::answer::reason_of;
 use crate::shard::counters::Counter;
 use crate::shard::outbox::Outbox;
+use crate::shard::request::to_tag_facts;
+use crate::shard::{Shard, Working};
 use crate::sip::edit;
 use crate::sip::essentials::Essentials;
 use crate::sip::header_id::HeaderId;
 use crate::sip::message::Message;
 use crate::sip::response::{self, ResponseHead};
+use crate::storage::buffers::BufferId;
 use crate::time::{Duration, Instant};
 use crate::transaction::step::Effects;
 use crate::transaction::table::{Event, Machine, User};
@@ -30,6 +34,7 @@ impl Shard {
         response: &Essentials<'_>,
         outbox: &mut Outbox,
     ) {
+        self.work_on(id);
         let Some(record) = self.transactions.record(id) else {
             return self.counters.add(Counter::StrayResponses);
         };
@@ -143,6 +148,9 @@ impl Shard {
         };
         if status < 200 {
             self.on_provisional(now, id, message, response, outbox);
+        } else if status == 408 && self.is_non_invite(fork.context) {
+            // RFC 4320 §4.2: a 408 is no answer to it; it says what silence says.
+            self.end_fork(now, id, 408, outbox);
         } else if fork.is_live() {
             self.fork(id).expect("read above").state = ForkState::Ended;
             self.forget_connection(id);
@@ -151,6 +159,10 @@ impl Shard {
             // Another 2xx of the same fork: a proxy behind it has forked too.
             self.forward_response(now, server, message, response, status, outbox);
         }
+    }
+
+    fn is_non_invite(&self, id: ContextId) -> bool {
+        self.contexts.get(id.slot, id.generation).is_some_and(|context| !context.is_invite)
     }
 
     fn on_provisional(
@@ -163,18 +175,24 @@ impl Shard {
     ) {
         let timer_c = now + self.options.timer_c;
         let fork = self.forks.get_mut(id.slot, id.generation).expect("the caller has read it");
-        let (context_id, was_cancel) = (fork.context, fork.cancel);
+        let was_cancel = fork.cancel;
         let is_first = fork.state != ForkState::Proceeding;
         fork.state = ForkState::Proceeding;
+        let context = self
+            .contexts
+            .get(fork.context.slot, fork.context.generation)
+            .expect("a fork lives in its context");
+        if !context.is_invite {
+            // RFC 4320 §4.1: no provisional but a 100 answers anything else, and there is nothing to cancel.
+            return;
+        }
+        let (server, reason) = (context.server, context.cancel);
         let status = message.status();
         // §16.7 step 2: every provisional but a 100 moves timer C on; the first of any kind starts it.
         if is_first || (status > 100 && timer_c.since(fork.timer_c) >= TIMER_C_GRAIN) {
             fork.timer_c = timer_c;
             self.timers_c.push(timer_c, id);
         }
-        let context =
-            self.contexts.get(context_id.slot, context_id.generation).expect("a fork lives in its context");
-        let (server, reason) = (context.server, context.cancel);
         if status > 100 {
             self.forward_response(now, server, message, response, status, outbox);
         }
@@ -207,7 +225,7 @@ impl Shard {
                 let before = context.best.take();
                 context.phase = Phase::Done;
                 self.release_best(before);
-                let upstream = crate::proxy::best_response::status_upstream(status);
+                let upstream = best_response::status_upstream(status);
                 self.forward_response(now, server, message, response, upstream, outbox);
             } else {
                 let kept = self.buffers.store(message.bytes());
@@ -292,16 +310,16 @@ impl Shard {
         &mut self,
         now: Instant,
         server: TransactionId,
-        response: crate::storage::buffers::BufferId,
+        kept: BufferId,
         status: u16,
         outbox: &mut Outbox,
     ) {
-        let bytes = self.take_again(response);
+        let bytes = self.take_again(kept);
         let mut index = self.kept_index.take().expect("put back after each use, and by on_fault");
         if let Ok(message) = Message::parse(&bytes, &mut index)
-            && let Ok(essentials) = Essentials::parse(&message)
+            && let Ok(response) = Essentials::parse(&message)
         {
-            self.forward_response(now, server, &message, &essentials, status, outbox);
+            self.forward_response(now, server, &message, &response, status, outbox);
         }
         self.kept_index = Some(index);
         self.again = bytes;
@@ -312,8 +330,8 @@ impl Shard {
         &mut self,
         now: Instant,
         server: TransactionId,
-        request: crate::storage::buffers::BufferId,
-        upstream: crate::flow::Flow,
+        request: BufferId,
+        upstream: Flow,
         status: u16,
         outbox: &mut Outbox,
     ) {
@@ -325,8 +343,8 @@ impl Shard {
         &mut self,
         now: Instant,
         server: TransactionId,
-        request: crate::storage::buffers::BufferId,
-        upstream: crate::flow::Flow,
+        request: BufferId,
+        upstream: Flow,
         (status, reason): (u16, &[u8]),
         outbox: &mut Outbox,
     ) {
@@ -338,7 +356,7 @@ impl Shard {
                 && let Ok(essentials) = &Essentials::parse(&message)
                 && let Ok(request) = self.read_request(upstream, &message, essentials)
             {
-                let tag = self.keys.to_tag(&crate::shard::request::to_tag_facts(&request));
+                let tag = self.keys.to_tag(&to_tag_facts(&request));
                 let head = ResponseHead {
                     status,
                     reason,
@@ -360,7 +378,7 @@ impl Shard {
     }
 
     /// A kept message, copied to where the rest of the shard does not borrow it. Put back into `self.again` after use.
-    pub(super) fn take_again(&mut self, kept: crate::storage::buffers::BufferId) -> Vec<u8> {
+    pub(super) fn take_again(&mut self, kept: BufferId) -> Vec<u8> {
         let mut bytes = core::mem::take(&mut self.again);
         bytes.clear();
         bytes.extend_from_slice(self.buffers.bytes(kept));
@@ -405,13 +423,13 @@ impl Shard {
         let Some(record) = self.transactions.record(server) else { return (Effects::NONE, false) };
         let is_unreliable = !record.is_reliable();
         let (event, is_kept) = match record.machine {
-            Machine::InviteServer(_) => {
+            Machine::InviteServer(state) => {
                 let (event, is_kept) = match status {
                     100..=199 => (invite_server::Event::Provisional, true),
                     200..=299 => (invite_server::Event::Success, false),
                     _ => (invite_server::Event::Failure, true),
                 };
-                if status >= 200 {
+                if status >= 200 && state == invite_server::State::Proceeding {
                     let is_answered = status < 300;
                     self.counters.add(if is_answered {
                         Counter::CallsAnswered
@@ -464,15 +482,11 @@ impl Shard {
     }
 
     /// After a fault: the transaction that met it, its context and all the context's forks are given up.
-    pub(super) fn give_up(&mut self, id: TransactionId) {
-        let Some(record) = self.transactions.record(id) else { return };
-        let context = match record.user {
-            User::Context(context) => Some(context),
-            User::Fork(fork) => self.forks.get(fork.slot, fork.generation).map(|fork| fork.context),
-            User::Nobody | User::CancelOf(_) => None,
-        };
-        self.end_transaction(id);
-        let Some(context_id) = context else { return };
+    pub(super) fn give_up(&mut self, working: Working) {
+        if let Some(id) = working.transaction {
+            self.end_transaction(id);
+        }
+        let Some(context_id) = working.context else { return };
         let Some(context) = self.contexts.get(context_id.slot, context_id.generation) else { return };
         let server = context.server;
         let mut next = context.forks;

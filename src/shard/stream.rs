@@ -35,8 +35,12 @@ impl Shard {
     }
 
     pub(super) fn on_connect_failed(&mut self, now: Instant, origin: TransactionId, outbox: &mut Outbox) {
+        self.work_on(origin);
         let Some(User::Fork(id)) = self.transactions.record(origin).map(|record| record.user) else { return };
-        let Some(fork) = self.fork(id) else { return };
+        let Some(fork) = self.forks.get_mut(id.slot, id.generation) else { return };
+        if fork.state != ForkState::Connecting {
+            return;
+        }
         let (way, failure) = (fork.way, fork.failure);
         match way {
             // §18.1.1: the stream was only tried for the size.
@@ -63,6 +67,7 @@ impl Shard {
         outbox: &mut Outbox,
         go_on: impl FnOnce(&mut Self, ForkId, &Request<'_>, &mut Outbox),
     ) {
+        self.work_on(origin);
         let Some(User::Fork(id)) = self.transactions.record(origin).map(|record| record.user) else { return };
         let Some(fork) = self.fork(id).filter(|fork| fork.state == ForkState::Connecting) else { return };
         let (cancel, context_id) = (fork.cancel, fork.context);
@@ -113,6 +118,7 @@ impl Shard {
             outbox.handoffs.push((origin.shard, ShardMessage::SendFailed { origin }));
             return;
         }
+        self.work_on(origin);
         let Some(record) = self.transactions.record(origin) else { return };
         let event = match record.machine {
             Machine::InviteClient(_) => Event::InviteClient(invite_client::Event::TransportError),

@@ -17,15 +17,20 @@ const EXPIRIES_MAX: usize = 1_024;
 impl Shard {
     pub(super) fn fire_timers(&mut self, now: Instant, outbox: &mut Outbox) {
         while let Some((id, effects)) = self.transactions.on_timer(now) {
-            self.working = Some(id);
+            self.begin_work(outbox);
+            self.work_on(id);
             self.perform(now, id, effects, outbox);
         }
         while let Some(id) = self.timers_c.pop_due(now) {
+            self.begin_work(outbox);
             self.on_timer_c(now, id, outbox);
         }
         while let Some(id) = self.abandons.pop_due(now) {
+            self.begin_work(outbox);
+            self.work_on(id);
             self.on_abandon(now, id, outbox);
         }
+        self.begin_work(outbox);
         for _ in 0..EXPIRIES_MAX {
             let pings = &mut self.pings;
             if !self.location.expire_one(now, &mut |event| pings.on_binding(now, &event)) {
@@ -78,10 +83,10 @@ impl Shard {
     /// §16.8.
     fn on_timer_c(&mut self, now: Instant, id: ForkId, outbox: &mut Outbox) {
         let Some(fork) = self.fork(id) else { return };
-        if fork.state == ForkState::Proceeding && fork.timer_c <= now {
-            let context = fork.context;
-            if let Some(context) = self.context(context) {
-                context.cancel.get_or_insert(CancelReason::TimerC);
+        let (is_due, client) = (fork.state == ForkState::Proceeding && fork.timer_c <= now, fork.client);
+        if is_due {
+            if let Some(client) = client {
+                self.work_on(client);
             }
             self.cancel_fork(now, id, CancelReason::TimerC, outbox);
         }

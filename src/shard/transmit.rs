@@ -1,10 +1,11 @@
 //! Out of the shard: bytes for a flow, to the shell here or, for a connection that another shard holds, over the mesh.
 
 use crate::flow::Flow;
-use crate::ids::TransactionId;
+use crate::ids::{ShardId, TransactionId};
 use crate::shard::Shard;
 use crate::shard::counters::Counter;
 use crate::shard::outbox::{Outbox, ShardMessage, Transmit};
+use crate::storage::buffers::BufferId;
 
 /// Vectors of handoffs that are kept for reuse; more than one batch seldom needs.
 const POOL_MAX: usize = 256;
@@ -43,20 +44,17 @@ impl Shard {
     }
 
     /// Puts what was appended to `outbox.bytes` from `start` on in the place of what the transaction kept. Without room nothing is kept, and
-    /// nothing can be sent again: as if the network had lost it.
-    pub(super) fn keep(&mut self, id: TransactionId, start: usize, outbox: &Outbox) {
+    /// nothing can be sent again: as if the network had lost it. False then.
+    pub(super) fn keep(&mut self, id: TransactionId, start: usize, outbox: &Outbox) -> bool {
         let kept = self.buffers.store(&outbox.bytes[start..]);
         if kept.is_none() {
             self.counters.add(Counter::KeptBytesFull);
         }
         self.replace_kept(id, kept);
+        kept.is_some()
     }
 
-    pub(super) fn replace_kept(
-        &mut self,
-        id: TransactionId,
-        kept: Option<crate::storage::buffers::BufferId>,
-    ) {
+    pub(super) fn replace_kept(&mut self, id: TransactionId, kept: Option<BufferId>) {
         let Some(record) = self.transactions.record_mut(id) else {
             if let Some(kept) = kept {
                 self.buffers.release(kept);
@@ -70,13 +68,7 @@ impl Shard {
     }
 
     /// Gives a message to the shard that owns it, with one copy.
-    pub(super) fn hand_off(
-        &mut self,
-        owner: crate::ids::ShardId,
-        flow: Flow,
-        message: &[u8],
-        outbox: &mut Outbox,
-    ) {
+    pub(super) fn hand_off(&mut self, owner: ShardId, flow: Flow, message: &[u8], outbox: &mut Outbox) {
         let mut bytes = self.take_vector();
         bytes.extend_from_slice(message);
         outbox.handoffs.push((owner, ShardMessage::Message { flow, bytes }));

@@ -503,7 +503,7 @@ impl<C: Core> Guarded<C> {
     fn on_fault(&mut self, now: Instant, text: &str, message: Option<&[u8]>) {
         self.counters.add(Counter::Faults);
         let (shard, outbox) = (&mut self.shard, &mut self.outbox);
-        let recovered = guard(|| shard.on_fault(now, outbox));
+        let recovered = guard(|| shard.on_fault(outbox));
         let is_bearable = self.faults.record(now, text, message);
         if !is_bearable || recovered.is_err() {
             self.has_too_many_faults = true;

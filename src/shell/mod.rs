@@ -90,7 +90,7 @@ pub trait Observer {
 pub trait Core: 'static {
     fn on_input(&mut self, now: Instant, input: Input<'_>, outbox: &mut Outbox);
     fn on_deadline(&mut self, now: Instant, outbox: &mut Outbox);
-    fn on_fault(&mut self, now: Instant, outbox: &mut Outbox);
+    fn on_fault(&mut self, outbox: &mut Outbox);
     fn next_deadline(&self) -> Option<Instant>;
     fn is_quiet(&self) -> bool;
     fn counters(&self) -> &Counters;
@@ -113,8 +113,8 @@ impl Core for Shard {
         Shard::on_deadline(self, now, outbox);
     }
 
-    fn on_fault(&mut self, now: Instant, outbox: &mut Outbox) {
-        Shard::on_fault(self, now, outbox);
+    fn on_fault(&mut self, outbox: &mut Outbox) {
+        Shard::on_fault(self, outbox);
     }
 
     fn next_deadline(&self) -> Option<Instant> {

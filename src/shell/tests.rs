@@ -145,7 +145,7 @@ impl Core for Echo {
         }
     }
 
-    fn on_fault(&mut self, _now: Instant, _outbox: &mut Outbox) {}
+    fn on_fault(&mut self, _outbox: &mut Outbox) {}
 
     fn next_deadline(&self) -> Option<Instant> {
         self.later.map(|(at, _)| at)

@@ -7,7 +7,7 @@ use super::header_id::HeaderId;
 use super::malformed::Malformed;
 use super::method::Method;
 use super::octet;
-use crate::limits::{HEADERS_MAX, MESSAGE_BYTES_MAX};
+use crate::limits::{HEADERS_ADDED_MAX, HEADERS_MAX, MESSAGE_BYTES_MAX};
 use crate::scan::{End, Line, Scanner, Sink};
 
 /// One header line with those folded into it; all positions are offsets into the message.
@@ -58,11 +58,11 @@ const EMPTY: HeaderLine =
 const _: () = assert!(size_of::<HeaderLine>() <= 16 && HEADERS_MAX < NONE as usize);
 
 impl Index {
-    /// An index with room for `headers_max` lines, 1 to `limits::HEADERS_MAX`; more are refused as malformed.
+    /// An index with room for `headers_max` lines, 1 to `limits::HEADERS_MAX` and those that forwarding adds; more are refused as malformed.
     pub fn new(scanner: Scanner, headers_max: usize) -> Index {
         Index {
             scanner,
-            lines: vec![EMPTY; 1 + headers_max.clamp(1, HEADERS_MAX)].into_boxed_slice(),
+            lines: vec![EMPTY; 1 + headers_max.clamp(1, HEADERS_MAX + HEADERS_ADDED_MAX)].into_boxed_slice(),
             count: 0,
             first: [NONE; HeaderId::COUNT],
             repeated: 0,

@@ -6,6 +6,7 @@ mod network;
 
 mod chaos;
 mod dialog;
+mod hostile;
 mod rfc3261_10;
 mod rfc3261_16;
 mod story;
