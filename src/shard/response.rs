@@ -64,6 +64,10 @@ impl Shard {
                     self.acknowledge(id, state, message, outbox);
                 }
                 if effects.has(Effects::PASS) {
+                    if status / 100 == 2 {
+                        // The INVITE is not sent again, and the ACK is the caller's.
+                        self.replace_kept(id, None);
+                    }
                     self.on_answer(now, user, server, message, response, outbox);
                 }
                 if event == invite_client::Event::Success {
