@@ -108,14 +108,15 @@ impl Shard {
         if request.method == Method::Ack {
             return;
         }
-        let tag = self.keys.to_tag(&to_tag_facts(request));
+        let wants_tag = status > 100 && request.essentials.to.tag().is_none();
+        let tag = wants_tag.then(|| self.keys.to_tag(&to_tag_facts(request)));
         let flow = self.response_flow(request.flow, &request.essentials.via);
         let start = outbox.bytes.len();
         let server_line: &[u8] = if status > 100 { &self.server_line } else { b"" };
         let head = ResponseHead {
             status,
             reason,
-            to_tag: (status > 100).then_some(&tag),
+            to_tag: tag.as_ref().map(|tag| tag.as_slice()),
             via_source: Some(request.incoming.source),
             extra: &[extra, server_line],
             essentials: Some(request.essentials),

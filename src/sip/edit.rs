@@ -233,7 +233,15 @@ pub fn edit_top_via(via: &Via<'_>, value_start: usize, source: ViaSource, edits:
 }
 
 /// Appends a decimal number.
-pub fn emit_number(mut number: u64, out: &mut Vec<u8>) {
+#[inline]
+pub fn emit_number(number: u64, out: &mut Vec<u8>) {
+    if number < 10 {
+        return out.push(b'0' + number as u8);
+    }
+    emit_digits(number, out);
+}
+
+fn emit_digits(mut number: u64, out: &mut Vec<u8>) {
     let mut digits = [0; 20];
     let mut at = digits.len();
     loop {
