@@ -85,6 +85,16 @@ pub struct Fork {
     pub timer_c: Instant,
     /// The connection that it was sent by, while it lives.
     pub sent_by: Option<ConnectionId>,
+    /// Among the forks of that connection.
+    pub neighbours: Neighbours,
+}
+
+/// Slots of the forks before and behind one in the list of those that were sent by one connection. A trunk may carry every call there is, so
+/// joining and leaving must not depend on how many there are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Neighbours {
+    pub before: Option<u32>,
+    pub behind: Option<u32>,
 }
 
 /// How a fork's request travels.

@@ -4,7 +4,7 @@ use crate::flow::token::FlowToken;
 use crate::flow::{Flow, Zone};
 use crate::ids::{ContextId, EndpointId, ForkId, TransactionId};
 use crate::location::aor::Aor;
-use crate::proxy::context::{Fork, ForkCancel, ForkState, Phase, ResponseContext, Way};
+use crate::proxy::context::{Fork, ForkCancel, ForkState, Neighbours, Phase, ResponseContext, Way};
 use crate::proxy::next_hop;
 use crate::proxy::refusal::Refusal;
 use crate::proxy::request::{self, Outgoing, Side};
@@ -210,6 +210,7 @@ impl Shard {
             failure: target.failure,
             timer_c: Instant::NEVER,
             sent_by: None,
+            neighbours: Neighbours::default(),
         };
         let (slot, generation) = self.forks.insert(fork).expect("room was counted by open_context");
         let id = ForkId { slot, generation };
@@ -231,7 +232,7 @@ impl Shard {
         let is_invite = request.method == Method::Invite;
         let (flow, connect) = match way {
             Way::Flow(flow) | Way::Datagram(flow) => (flow, None),
-            Way::Stream { endpoint, remote, fallback } => match self.opened_to(endpoint, remote) {
+            Way::Stream { endpoint, remote, fallback } => match self.opened.find(endpoint, remote) {
                 Some(flow) => (flow, None),
                 None => {
                     let patience = if fallback.is_some() { CONNECT_BEFORE_FALLBACK } else { CONNECT };
@@ -371,9 +372,10 @@ impl Shard {
             // A stream that is not open is not opened for it: the answer that it acknowledges would have come by that.
             let flow = match target.way {
                 Way::Flow(flow) | Way::Datagram(flow) => Some(flow),
-                Way::Stream { endpoint, remote, fallback } => {
-                    self.opened_to(endpoint, remote).or(fallback.map(|endpoint| Flow::udp(endpoint, remote)))
-                }
+                Way::Stream { endpoint, remote, fallback } => self
+                    .opened
+                    .find(endpoint, remote)
+                    .or(fallback.map(|endpoint| Flow::udp(endpoint, remote))),
             };
             if let Some(flow) = flow {
                 self.send_ack(target, flow, request, outbox);

@@ -12,6 +12,7 @@
 //! | `cancel` | CANCEL to forks |
 //! | `timer` | what falls due |
 //! | `stream` | connections that open, close and fail |
+//! | `opened` | connections that this shard opened, to be found again |
 //! | `transmit` | bytes leave, or are kept to leave again |
 //!
 //! The methods that the shell, or a simulator, calls are all in this file.
@@ -21,6 +22,7 @@ mod cancel;
 pub mod counters;
 mod fork;
 pub mod input;
+mod opened;
 pub mod options;
 pub mod outbox;
 pub mod owner;
@@ -36,7 +38,6 @@ mod transmit;
 
 pub use options::Options;
 
-use crate::flow::Flow;
 use crate::flow::mac::Keys;
 use crate::guard::source_rate::SourceRateTable;
 use crate::ids::{ConnectionId, ContextId, ForkId, ShardId, TransactionId};
@@ -57,6 +58,7 @@ use crate::time::{Duration, Instant};
 use crate::transaction::table::{Kind, Table as TransactionTable, User};
 use counters::Counters;
 use input::{Command, Input};
+use opened::OpenedTable;
 use outbox::{Outbox, ShardMessage, Transmit};
 use ping::Pings;
 
@@ -97,10 +99,9 @@ pub struct Shard {
     /// 64·T1 after a CANCEL: the INVITE is given up (RFC 3261 §9.1).
     abandons: TimerQueue<TransactionId>,
     abandon_after: Duration,
-    /// Forks by the connection that they were sent by.
+    /// The first of the forks that were sent by a connection; each names the next.
     on_connection: SlotIndex,
-    /// Connections that this shard opened.
-    opened: Vec<Flow>,
+    opened: OpenedTable,
     /// Vectors that came with handoffs.
     pool: Vec<Vec<u8>>,
     /// For `on_fault`: what is being worked on, and how far the outbox was filled before.
@@ -146,7 +147,7 @@ impl Shard {
             abandons: TimerQueue::new(),
             abandon_after: options.transaction.timings.t1.times(64),
             on_connection: SlotIndex::new(transactions_max),
-            opened: Vec::new(),
+            opened: OpenedTable::new(hash.clone()),
             pool: Vec::new(),
             working: Working::default(),
             begun_at: outbox::Mark::default(),
@@ -235,6 +236,8 @@ impl Shard {
         self.contexts.invariants();
         self.forks.invariants();
         self.location.invariants();
+        self.opened.invariants();
+        self.connection_invariants();
         self.pings.invariants();
         let mut kept = self.transactions.iter().filter(|(_, record)| record.kept.is_some()).count();
         for (slot, generation, context) in self.contexts.iter() {

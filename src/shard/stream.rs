@@ -1,9 +1,9 @@
 //! Connections: those that this shard asked for, and those that end. A stream that fails is a transport error for what went by it
 //! (RFC 3261 §16.9, §18.4).
 
-use crate::flow::{Address, Flow};
-use crate::ids::{ConnectionId, EndpointId, ForkId, ShardId, TransactionId};
-use crate::proxy::context::{ForkCancel, ForkState, Way};
+use crate::flow::Flow;
+use crate::ids::{ConnectionId, ForkId, ShardId, TransactionId};
+use crate::proxy::context::{Fork, ForkCancel, ForkState, Neighbours, Way};
 use crate::shard::Shard;
 use crate::shard::counters::Counter;
 use crate::shard::outbox::{Outbox, ShardMessage};
@@ -16,11 +16,6 @@ use crate::transaction::table::{Event, Machine, User};
 use crate::transaction::{invite_client, invite_server, non_invite_client, non_invite_server};
 
 impl Shard {
-    /// A connection that this shard opened to `remote` from that endpoint, if one is still open.
-    pub(super) fn opened_to(&self, endpoint: EndpointId, remote: Address) -> Option<Flow> {
-        self.opened.iter().find(|flow| flow.endpoint == endpoint && flow.remote == remote).copied()
-    }
-
     pub(super) fn on_connected(
         &mut self,
         now: Instant,
@@ -28,7 +23,7 @@ impl Shard {
         flow: Flow,
         outbox: &mut Outbox,
     ) {
-        self.opened.push(flow);
+        self.opened.insert(flow);
         self.with_connecting(now, origin, outbox, |shard, fork, request, outbox| {
             shard.send_fork(now, fork, origin, flow, request, outbox);
         });
@@ -99,13 +94,11 @@ impl Shard {
     }
 
     pub(super) fn on_peer_closed(&mut self, now: Instant, connection: ConnectionId, outbox: &mut Outbox) {
-        self.opened.retain(|flow| flow.connection != Some(connection));
-        while let Some(id) = self.on_connection.find(connection_hash(connection), |slot| {
-            self.forks.at(slot).is_some_and(|(_, fork)| fork.sent_by == Some(connection))
-        }) {
-            let Some((generation, fork)) = self.forks.at(id) else { return };
-            let (client, fork_id) = (fork.client, ForkId { slot: id, generation });
-            self.forget_connection(fork_id);
+        self.opened.remove(connection);
+        while let Some(slot) = self.first_on(connection) {
+            let Some((generation, fork)) = self.forks.at(slot) else { return };
+            let client = fork.client;
+            self.forget_connection(ForkId { slot, generation });
             if let Some(client) = client {
                 self.on_send_failed(now, client, outbox);
             }
@@ -130,21 +123,70 @@ impl Shard {
         self.perform(now, origin, effects, outbox);
     }
 
-    /// Notes that a fork's answers come by a connection.
+    /// Notes that a fork's answers come by a connection: it becomes the first of that connection's.
     pub(super) fn note_connection(&mut self, id: ForkId, flow: Flow) {
         let Some(connection) = flow.connection else { return };
-        if let Some(fork) = self.fork(id) {
-            fork.sent_by = Some(connection);
-            let is_noted = self.on_connection.insert(connection_hash(connection), id.slot);
-            assert!(is_noted, "the index has room for as many as there are forks");
-        }
+        let hash = connection_hash(connection);
+        let behind = self.first_on(connection);
+        let is_noted = match behind {
+            Some(first) => {
+                self.fork_at(first).neighbours.before = Some(id.slot);
+                self.on_connection.replace(hash, first, id.slot)
+            }
+            None => self.on_connection.insert(hash, id.slot),
+        };
+        assert!(is_noted, "the index has room for as many as there are forks");
+        let fork = self.fork(id).expect("the caller holds it");
+        fork.sent_by = Some(connection);
+        fork.neighbours = Neighbours { before: None, behind };
     }
 
     /// The fork has ended, or its connection has.
     pub(super) fn forget_connection(&mut self, id: ForkId) {
-        if let Some(connection) = self.fork(id).and_then(|fork| fork.sent_by.take()) {
-            self.on_connection.remove(connection_hash(connection), id.slot);
+        let Some(fork) = self.fork(id) else { return };
+        let Some(connection) = fork.sent_by.take() else { return };
+        let Neighbours { before, behind } = core::mem::take(&mut fork.neighbours);
+        let hash = connection_hash(connection);
+        match (before, behind) {
+            (Some(before), _) => self.fork_at(before).neighbours.behind = behind,
+            (None, Some(behind)) => {
+                assert!(self.on_connection.replace(hash, id.slot, behind), "it was the first")
+            }
+            (None, None) => assert!(self.on_connection.remove(hash, id.slot), "it was the only one"),
         }
+        if let Some(behind) = behind {
+            self.fork_at(behind).neighbours.before = before;
+        }
+    }
+
+    /// Panics when the lists of forks by connection are broken. For tests and simulation.
+    pub(super) fn connection_invariants(&self) {
+        let mut first_count = 0;
+        for (slot, _, fork) in self.forks.iter() {
+            let Some(connection) = fork.sent_by else { continue };
+            match fork.neighbours.before {
+                Some(before) => {
+                    let (_, before) = self.forks.at(before).expect("a neighbour is there");
+                    assert_eq!((before.sent_by, before.neighbours.behind), (Some(connection), Some(slot)));
+                }
+                None => {
+                    first_count += 1;
+                    assert_eq!(self.first_on(connection), Some(slot), "the first of a list is indexed");
+                }
+            }
+        }
+        assert_eq!(first_count, self.on_connection.len(), "one entry a connection");
+    }
+
+    fn first_on(&self, connection: ConnectionId) -> Option<u32> {
+        self.on_connection.find(connection_hash(connection), |slot| {
+            self.forks.at(slot).is_some_and(|(_, fork)| fork.sent_by == Some(connection))
+        })
+    }
+
+    fn fork_at(&mut self, slot: u32) -> &mut Fork {
+        let (_, fork) = self.forks.at_mut(slot).expect("forks leave the list before they end");
+        fork
     }
 }
 

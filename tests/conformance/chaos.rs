@@ -240,14 +240,17 @@ impl Chaos {
     }
 
     fn acknowledge(&mut self, sent: &Sent) {
+        let (Some(call_id), Some(to)) = (sent.headers("Call-ID").next(), sent.headers("To").next()) else {
+            return;
+        };
         let Some((flow, invite)) = self.calls.iter().rev().find(|(_, invite)| {
-            sent.text.contains("INVITE") && invite.contains(&format!("Call-ID: {}\n", sent.header("Call-ID")))
+            sent.text.contains("INVITE") && invite.contains(&format!("Call-ID: {}\n", call_id))
         }) else {
             return;
         };
         let (flow, mut ack) = (*flow, invite.replace("INVITE", "ACK"));
-        let to = ack.lines().find(|line| line.starts_with("To:")).unwrap().to_string();
-        ack = ack.replace(&to, &format!("To: {}", sent.header("To")));
+        let line = ack.lines().find(|line| line.starts_with("To:")).unwrap().to_string();
+        ack = ack.replace(&line, &format!("To: {to}"));
         if sent.text.starts_with("SIP/2.0 2") {
             let mut routes: Vec<&str> = sent.headers("Record-Route").collect();
             routes.reverse();

@@ -115,6 +115,7 @@ fn cancel_waits_for_a_provisional() {
         failure: 503,
         timer_c: Instant::NEVER,
         sent_by: None,
+        neighbours: Neighbours::default(),
     };
     assert!(!fork.decide_cancel());
     assert_eq!(fork.cancel, ForkCancel::Held);
