@@ -24,6 +24,9 @@ pub const OPENED_MAX: u32 = 65_536;
 /// Bytes of one receive slot; a larger datagram runs over into an overflow buffer.
 pub const DATAGRAM_SLOT_BYTES: usize = 4_096;
 
+/// The largest payload of a UDP datagram over IPv4; a message that has grown past it on its way through can only go by a stream.
+pub const DATAGRAM_BYTES_MAX: usize = 65_507;
+
 /// Datagrams read or written by one system call.
 pub const DATAGRAM_BATCH_MAX: usize = 64;
 

@@ -46,6 +46,11 @@ pub fn status_upstream(status: u16) -> u16 {
     if status == 503 { 500 } else { status }
 }
 
+/// Whether an answer of that status brings challenges, which the caller gets of all devices at once (§16.7 step 7).
+pub fn is_challenge(status: u16) -> bool {
+    matches!(status, 401 | 407)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

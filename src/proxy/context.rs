@@ -29,6 +29,8 @@ pub struct ResponseContext {
     pub cancel: Option<CancelReason>,
     /// The Reason header lines of the caller's CANCEL.
     pub cancel_lines: Option<BufferId>,
+    /// Header lines of the 401 and 407 that are not the best (§16.7 step 7).
+    pub challenges: Option<BufferId>,
 }
 
 /// How far a context has come.

@@ -170,7 +170,8 @@ impl Shard {
         if flow.connection.is_some() || (self.options.nat_fix && self.zone_of(flow) == Zone::Access) {
             return flow;
         }
-        if let Some(maddr) = via.maddr.and_then(host::parse_ip) {
+        let maddr = via.maddr.and_then(host::parse_ip);
+        if let Some(maddr) = maddr.filter(|maddr| maddr.is_ipv4() == flow.remote.is_ipv4()) {
             return Flow { remote: Address::new(maddr, via.port.unwrap_or(PORT_DEFAULT)), ..flow };
         }
         match via.rport {

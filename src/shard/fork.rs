@@ -3,6 +3,7 @@
 use crate::flow::token::FlowToken;
 use crate::flow::{Flow, Zone};
 use crate::ids::{ContextId, EndpointId, ForkId, TransactionId};
+use crate::limits::{DATAGRAM_BYTES_MAX, MESSAGE_BYTES_MAX};
 use crate::location::aor::Aor;
 use crate::proxy::context::{Fork, ForkCancel, ForkState, Neighbours, Phase, ResponseContext, Way};
 use crate::proxy::next_hop;
@@ -135,7 +136,8 @@ impl Shard {
             };
             let Ok(way) = way else { continue };
             is_reachable = true;
-            let text = self.buffers.store_parts(&target_text(binding.uri(), binding.path).parts());
+            let text = target_text(without_headers(binding.uri()), binding.path);
+            let text = self.buffers.store_parts(&text.parts());
             let Some(text) = text else { return Err(Refusal::Overload) };
             self.targets.push(Target { text, way, failure: FAILURE_TRANSPORT, q: binding.q });
         }
@@ -187,6 +189,7 @@ impl Shard {
             best: None,
             cancel: None,
             cancel_lines: None,
+            challenges: None,
         };
         let (slot, generation) = self.contexts.insert(context).expect("room was looked for above");
         let id = ContextId { slot, generation };
@@ -330,7 +333,9 @@ impl Shard {
         let edited = request::edit_request(&request.incoming, &outgoing, &mut self.edits);
         self.scratch = lines;
         let message = request.incoming.message.bytes();
-        let fits = self.edits.edited_len(message.len()) <= self.options.message_bytes_max;
+        let is_datagram = leaving.flow.connection.is_none();
+        let len_max = if is_datagram { DATAGRAM_BYTES_MAX } else { MESSAGE_BYTES_MAX };
+        let fits = self.edits.edited_len(message.len()) <= len_max.min(self.options.message_bytes_max);
         if edited.is_err() || !fits {
             return false;
         }
@@ -424,6 +429,17 @@ impl<'a> TargetText<'a> {
 
 fn target_text<'a>(uri: &'a [u8], path: &'a [u8]) -> TargetText<'a> {
     TargetText { len: (uri.len() as u16).to_be_bytes(), uri, path }
+}
+
+/// §16.6 step 2 with §19.1.1: headers are not allowed in a Request-URI. A `?` in the user part is none of theirs.
+fn without_headers(uri: &[u8]) -> &[u8] {
+    if memchr::memchr(b'?', uri).is_none() {
+        return uri;
+    }
+    match Uri::parse(uri) {
+        Ok(parsed) if !parsed.headers.is_empty() => &uri[..uri.len() - parsed.headers.len() - 1],
+        _ => uri,
+    }
 }
 
 fn read_target(text: &[u8]) -> (&[u8], &[u8]) {

@@ -84,6 +84,8 @@ pub struct Shard {
     again: Vec<u8>,
     /// The Server line of answers of our own; empty when they have none.
     server_line: Box<[u8]>,
+    /// Challenges of other forks on their way into a 401 or 407; empty between two messages.
+    challenges: Vec<u8>,
     targets: Vec<fork::Target>,
     buffers: Buffers,
     transactions: TransactionTable,
@@ -133,6 +135,7 @@ impl Shard {
             text: Vec::new(),
             again: Vec::new(),
             server_line: answer::server_line(&options.server_name),
+            challenges: Vec::new(),
             targets: Vec::with_capacity(usize::from(options.targets_max)),
             buffers: Buffers::new(options.kept_bytes_max),
             transactions: TransactionTable::new(options.shard, &options.transaction),
@@ -241,7 +244,8 @@ impl Shard {
         self.pings.invariants();
         let mut kept = self.transactions.iter().filter(|(_, record)| record.kept.is_some()).count();
         for (slot, generation, context) in self.contexts.iter() {
-            kept += 1 + usize::from(context.cancel_lines.is_some());
+            kept +=
+                1 + usize::from(context.cancel_lines.is_some()) + usize::from(context.challenges.is_some());
             kept += usize::from(context.best.is_some_and(|best| best.response.is_some()));
             let id = ContextId { slot, generation };
             let mut live_count = 0;

@@ -45,6 +45,10 @@ impl Shard {
             self.counters.add(Counter::Keepalives);
             return;
         }
+        // Before any work is spent on it, so that a flood of nonsense is bounded too.
+        if is_arrival && self.rates.on_message(now, self.zone_of(flow), flow.remote) == Verdict::Refuse {
+            return self.counters.add(Counter::RateRefused);
+        }
         let mut index = self.index.take().expect("put back after each message, and by on_fault");
         let (message, result) = Message::parse_lenient(bytes, &mut index);
         if is_arrival {
@@ -90,10 +94,6 @@ impl Shard {
             if owner != self.options.shard {
                 return self.hand_off(owner, flow, message.bytes(), outbox);
             }
-        }
-        if self.rates.on_message(now, request.zone, flow.remote) == Verdict::Refuse {
-            self.counters.add(Counter::RateRefused);
-            return;
         }
         self.serve(now, &request, outbox);
     }

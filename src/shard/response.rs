@@ -218,23 +218,33 @@ impl Shard {
         let status = message.status();
         let context = self.context(fork.context).expect("a fork lives in its context");
         let verdict = context.decide_final(Outcome { status, q: fork.q });
-        let server = context.server;
+        let (server, before) = (context.server, context.best);
+        let is_wanted = matches!(context.phase, Phase::Open | Phase::Cancelled);
         if verdict.forward {
             self.forward_response(now, server, message, response, status, outbox);
+        }
+        if best_response::is_challenge(status) && is_wanted {
+            if verdict.keep {
+                self.keep_challenges_of(fork.context, before);
+            } else {
+                self.keep_challenges(fork.context, message);
+            }
         }
         if verdict.keep {
             if verdict.complete {
                 // The last answer is the best one: no need to keep it.
                 let context = self.context(fork.context).expect("as above");
-                let before = context.best.take();
+                context.best = None;
                 context.phase = Phase::Done;
+                let challenges = context.challenges;
                 self.release_best(before);
+                self.take_challenges(challenges);
                 let upstream = best_response::status_upstream(status);
                 self.forward_response(now, server, message, response, upstream, outbox);
             } else {
                 let kept = self.buffers.store(message.bytes());
                 let context = self.context(fork.context).expect("as above");
-                let before = context.best.replace(Best { status, response: kept, q: fork.q });
+                context.best = Some(Best { status, response: kept, q: fork.q });
                 self.release_best(before);
             }
         }
@@ -287,6 +297,7 @@ impl Shard {
         if matches!(context.phase, Phase::Open | Phase::Cancelled) {
             match context.decide_best() {
                 Some(Best { status, response: Some(response), .. }) => {
+                    self.take_challenges(context.challenges);
                     self.send_best(now, context.server, response, status, outbox);
                 }
                 Some(Best { status, response: None, .. }) => {
@@ -389,7 +400,50 @@ impl Shard {
         bytes
     }
 
-    /// Forwards a response upstream: our Via comes off, and, for a 503 of a device, the status changes. Nothing else.
+    /// §16.7 step 7: the challenges of a 401 or 407 that does not go upstream go with the one that does.
+    fn keep_challenges(&mut self, id: ContextId, message: &Message<'_>) {
+        let Some(context) = self.contexts.get_mut(id.slot, id.generation) else { return };
+        self.challenges.clear();
+        if let Some(before) = context.challenges.take() {
+            self.challenges.extend_from_slice(self.buffers.bytes(before));
+            self.buffers.release(before);
+        }
+        for line in [HeaderId::WwwAuthenticate, HeaderId::ProxyAuthenticate]
+            .map(|id| message.all(id))
+            .into_iter()
+            .flatten()
+        {
+            self.challenges.extend_from_slice(&message.bytes()[edit::range_of(line)]);
+        }
+        if !self.challenges.is_empty() {
+            context.challenges = self.buffers.store(&self.challenges);
+        }
+        self.challenges.clear();
+    }
+
+    /// The same for an answer that was the best until now.
+    fn keep_challenges_of(&mut self, id: ContextId, best: Option<Best>) {
+        let best = best.filter(|best| best_response::is_challenge(best.status));
+        let Some(kept) = best.and_then(|best| best.response) else { return };
+        let bytes = self.take_again(kept);
+        let mut index = self.kept_index.take().expect("put back after each use, and by on_fault");
+        if let Ok(message) = Message::parse(&bytes, &mut index) {
+            self.keep_challenges(id, &message);
+        }
+        self.kept_index = Some(index);
+        self.again = bytes;
+    }
+
+    /// Lays what was kept ready for the response that is forwarded next.
+    fn take_challenges(&mut self, kept: Option<BufferId>) {
+        self.challenges.clear();
+        if let Some(kept) = kept {
+            self.challenges.extend_from_slice(self.buffers.bytes(kept));
+        }
+    }
+
+    /// Forwards a response upstream: our Via comes off, for a 503 of a device the status changes, and a 401 or 407 takes the challenges of others
+    /// with it. Nothing else.
     fn forward_response(
         &mut self,
         now: Instant,
@@ -412,6 +466,12 @@ impl Shard {
                     out.extend_from_slice(reason_of(status));
                     out.extend_from_slice(b"\r\n");
                 });
+            }
+            if !self.challenges.is_empty() {
+                if best_response::is_challenge(status) {
+                    self.edits.insert(message.head_len() - 2, &self.challenges);
+                }
+                self.challenges.clear();
             }
             let start = outbox.bytes.len();
             edit::emit_edited(message.bytes(), &self.edits, &mut outbox.bytes);
@@ -471,8 +531,8 @@ impl Shard {
     fn remove_context(&mut self, id: ContextId) {
         let Some(context) = self.contexts.remove(id.slot, id.generation) else { return };
         self.buffers.release(context.request);
-        if let Some(lines) = context.cancel_lines {
-            self.buffers.release(lines);
+        for kept in [context.cancel_lines, context.challenges].into_iter().flatten() {
+            self.buffers.release(kept);
         }
         self.release_best(context.best);
         let mut next = context.forks;

@@ -180,6 +180,46 @@ fn a_dead_flow_on_the_senders_own_side_is_no_matter() {
 }
 
 #[test]
+fn a_request_that_outgrows_a_datagram_is_513() {
+    let mut network = Network::new();
+    network.register("bob", PHONE, "");
+    let small = called(&mut network, &invite("bob", CALLER, "g0"));
+    let text = invite("bob", CALLER, "g1");
+    // Past what a datagram holds, and below what a message may have.
+    let body = "x".repeat(65_520 - wire(&small.text).len());
+    let text = text.replace("Content-Length: 0", &format!("Content-Length: {}", body.len())) + &body;
+    network.send(CALLER, &text);
+    network.expect(CALLER, "SIP/2.0 100");
+    network.expect(CALLER, "SIP/2.0 513");
+    network.expect_nothing();
+    assert_nothing_left(&mut network);
+}
+
+#[test]
+fn a_flood_of_nonsense_is_bounded_too() {
+    let mut network = Network::with(Options { per_source_pps: 10, ..options() });
+    for number in 0..100 {
+        let text = request("OPTIONS", "sip:example.com", "bob", CALLER, &format!("r{number}"), "");
+        network.send(CALLER, &text.replace("Max-Forwards: 70", "Max-Forwards: many"));
+    }
+    assert_eq!(network.take().len(), 10);
+}
+
+#[test]
+fn a_via_that_names_an_address_of_the_other_family_is_not_followed() {
+    let mut network = Network::new();
+    let core = "10.0.0.7:5060";
+    let options = |maddr: &str| {
+        request("OPTIONS", "sip:example.com", "bob", core, "m1", "")
+            .replace(";rport", &format!(";maddr={maddr}"))
+    };
+    network.send_from_core(core, &options("2001:db8::1"));
+    network.expect(core, "SIP/2.0 200");
+    network.send_from_core(core, &options("10.0.0.8"));
+    network.expect("10.0.0.8:5060", "SIP/2.0 200");
+}
+
+#[test]
 fn a_call_is_counted_once() {
     let mut network = Network::new();
     network.register("bob", PHONE, "");

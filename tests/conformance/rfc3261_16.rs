@@ -1,6 +1,6 @@
 //! RFC 3261 §16: what a proxy refuses, forwards and answers.
 
-use crate::network::{Network, invite, request};
+use crate::network::{Network, invite, register, request};
 
 const CALLER: &str = "198.51.100.9:5060";
 const PHONE: &str = "203.0.113.2:5062";
@@ -151,6 +151,40 @@ fn the_best_failure_goes_up_and_503_becomes_500() {
         network.expect_nothing();
         assert_eq!(network.shards[0].facts().lingering, 0);
     }
+}
+
+#[test]
+fn the_challenges_of_all_devices_go_up_together() {
+    // Step 7. The second row: the better q takes the place of the first answer.
+    for (desk_q, phone_q, expected) in [("", "", "407"), (";q=0.9", ";q=0.2", "401")] {
+        let mut network = Network::new();
+        network.register("bob", PHONE, phone_q);
+        network.register("bob", DESK, desk_q);
+        network.send(CALLER, &invite("bob", CALLER, "w1"));
+        let desk = network.expect_any(DESK, "INVITE");
+        let phone = network.expect_any(PHONE, "INVITE");
+        network.take();
+        network.send(PHONE, &phone.respond("407 Proxy", "p", "Proxy-Authenticate: Digest realm=\"p\"\n"));
+        network.expect(PHONE, "ACK");
+        network.send(DESK, &desk.respond("401 Who", "d", "WWW-Authenticate: Digest realm=\"d\"\n"));
+        network.expect(DESK, "ACK");
+        let up = network.expect(CALLER, &format!("SIP/2.0 {expected}"));
+        assert_eq!(up.header("Proxy-Authenticate"), "Digest realm=\"p\"");
+        assert_eq!(up.header("WWW-Authenticate"), "Digest realm=\"d\"");
+        assert_eq!(up.text.matches("Authenticate").count(), 2);
+        assert!(up.text.ends_with("\n\n"));
+    }
+}
+
+#[test]
+fn a_contact_is_rung_without_its_headers() {
+    let mut network = Network::new();
+    let contact = register("bob", PHONE, "", "")
+        .replace(&format!("<sip:bob@{PHONE}>"), &format!("<sip:b?b@{PHONE};x=1?Subject=ad&Priority=urgent>"));
+    network.send(PHONE, &contact);
+    network.expect(PHONE, "SIP/2.0 200");
+    network.send(CALLER, &invite("bob", CALLER, "u1"));
+    network.expect_any(PHONE, &format!("INVITE sip:b?b@{PHONE};x=1 SIP/2.0"));
 }
 
 #[test]

@@ -12,6 +12,7 @@ fn context(is_invite: bool, live_count: u16) -> ResponseContext {
         best: None,
         cancel: None,
         cancel_lines: None,
+        challenges: None,
     }
 }
 
