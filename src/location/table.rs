@@ -103,7 +103,13 @@ impl Table {
         changes: &[Change<'_>],
         listener: &mut impl FnMut(Event<'_>),
     ) -> Result<(), Refusal> {
-        self.expire_aor(now, hash, aor, listener);
+        let head = self.expire_aor(now, hash, aor, listener);
+        if let [Change::Refresh(id, binding)] = changes
+            && head == id.0
+            && self.refresh_head(id.0, aor, binding, listener)
+        {
+            return Ok(());
+        }
         let evicted_count = self.admit(hash, aor, changes)?;
         let mut taken = core::mem::take(&mut self.taken);
         let is_taken = self.take_slots(changes, &mut taken);
@@ -340,16 +346,46 @@ impl Table {
         }
     }
 
-    fn expire_aor(&mut self, now: Instant, hash: u64, aor: Aor<'_>, listener: &mut impl FnMut(Event<'_>)) {
+    /// Removes what has expired; returns the first binding that is left, or `NONE`.
+    fn expire_aor(
+        &mut self,
+        now: Instant,
+        hash: u64,
+        aor: Aor<'_>,
+        listener: &mut impl FnMut(Event<'_>),
+    ) -> u32 {
+        let mut first = NONE;
         let mut id = self.head(hash, aor).unwrap_or(NONE);
         while id != NONE {
             let record = self.records.record(id);
             let next = record.next;
             if record.expires <= now {
                 self.remove(id, Removal::Expired, listener);
+            } else if first == NONE {
+                first = id;
             }
             id = next;
         }
+        first
+    }
+
+    /// Refreshes the first binding of an AOR where neither its text nor the list changes, as nearly every REGISTER does; false, and nothing done, where
+    /// they do, or where the wheel may be full.
+    fn refresh_head(
+        &mut self,
+        id: u32,
+        aor: Aor<'_>,
+        binding: &Binding<'_>,
+        listener: &mut impl FnMut(Event<'_>),
+    ) -> bool {
+        assert!(binding.aor == aor && binding.has_valid_spans(), "a change is of the AOR that it is for");
+        if self.wheel.len() >= wheel_entries_max(&self.options) || !self.records.refresh_in_place(id, binding)
+        {
+            return false;
+        }
+        self.arm(id);
+        listener(Event::Refreshed(self.records.binding(id)));
+        true
     }
 
     fn find_device(&self, now: Instant, hash: u64, binding: &Binding<'_>) -> Option<BindingId> {
