@@ -28,6 +28,10 @@ const FLUSH_ROUNDS_MAX: usize = 8;
 /// Sends that an ICMP error can still be matched with: at full load those of some tens of milliseconds, otherwise those of seconds.
 const RECENT_SENDS_MAX: usize = 2_048;
 
+/// Timers of the shard that fall due within this are fired together: an ended transaction that is forgotten a moment later costs no wake-up of its own.
+/// Far below T1, the shortest of them.
+const TIMER_GRAIN: Duration = Duration::from_millis(5);
+
 /// How soon a full ring to another shard is tried again.
 const MESH_RETRY: Duration = Duration::from_micros(500);
 
@@ -196,7 +200,7 @@ impl<C: Core> Driver<C> {
 
     /// Blocks until a UDP socket has something again, `wait` has passed or a timer of the shard is due; true in the first case.
     pub(super) fn linger(&self, wait: Duration) -> bool {
-        let deadline = self.core.shard.next_deadline().unwrap_or(Instant::NEVER);
+        let deadline = self.shard_deadline();
         let wait = wait.min(deadline.since(self.now));
         udp::wait_readable(self.udp.iter().map(|listener| &listener.socket), wait)
     }
@@ -353,10 +357,19 @@ impl<C: Core> Driver<C> {
         if !self.late.is_empty() || !self.core.outbox.is_empty() {
             return self.now;
         }
-        let deadline = self.core.shard.next_deadline().unwrap_or(Instant::NEVER);
+        let deadline = self.shard_deadline();
         let retry = if self.mesh.has_waiting() { self.now + MESH_RETRY } else { Instant::NEVER };
         let report = self.core.faults.next_report_at().unwrap_or(Instant::NEVER);
         deadline.min(retry).min(report).min(self.connections.next_sweep())
+    }
+
+    /// When the shard's timers are to fire: at the end of the grain that the next deadline lies in.
+    fn shard_deadline(&self) -> Instant {
+        let together = |deadline: Instant| deadline.as_micros().next_multiple_of(TIMER_GRAIN.as_micros());
+        self.core
+            .shard
+            .next_deadline()
+            .map_or(Instant::NEVER, |deadline| Instant::from_micros(together(deadline)))
     }
 
     fn drain_outbox(&mut self, now: Instant) {
