@@ -211,8 +211,6 @@ pub(super) fn reason_of(status: u16) -> &'static [u8] {
         487 => b"Request Terminated",
         503 => b"Service Unavailable",
         513 => b"Message Too Large",
-        600 => b"Busy Everywhere",
-        603 => b"Decline",
         300..=399 => b"Redirect",
         400..=499 => b"Request Failed",
         600..=699 => b"Failed Everywhere",

@@ -1,7 +1,7 @@
 //! CANCEL: the caller's (RFC 3261 §16.10), and those to forks that are no longer wanted (§16.7 step 10, §9.1).
 
 use crate::ids::{ContextId, ForkId, TransactionId};
-use crate::proxy::context::CancelReason;
+use crate::proxy::context::{CancelReason, ForkState};
 use crate::proxy::hop_by_hop;
 use crate::proxy::refusal::Refusal;
 use crate::shard::Shard;
@@ -37,6 +37,7 @@ impl Shard {
         let lines = self.keep_reason_lines(&request.incoming.message);
         self.context(context_id).expect("found above").cancel_lines = lines;
         self.cancel_forks(now, context_id, CancelReason::CallerCancelled, outbox);
+        self.finish_if_complete(now, context_id, outbox);
     }
 
     /// The caller's Reason goes on to the devices (RFC 3326 §2).
@@ -52,7 +53,7 @@ impl Shard {
         kept
     }
 
-    /// Cancels every fork that lives; one without a provisional as soon as it has one.
+    /// Cancels every fork that lives; one without a provisional as soon as it has one. The caller looks afterwards whether the context is complete.
     pub(super) fn cancel_forks(
         &mut self,
         now: Instant,
@@ -78,6 +79,13 @@ impl Shard {
     ) {
         let Some(fork) = self.fork(id) else { return };
         let (client, context_id) = (fork.client, fork.context);
+        if fork.state == ForkState::Connecting {
+            // Nobody has heard of it, so there is nobody to tell and nothing to wait for.
+            if let Some(client) = client {
+                self.end_transaction(client);
+            }
+            return self.end_fork_silently(id, 487);
+        }
         if !fork.decide_cancel() {
             return;
         }

@@ -3,7 +3,7 @@
 
 use crate::flow::Flow;
 use crate::ids::{ConnectionId, ForkId, ShardId, TransactionId};
-use crate::proxy::context::{Fork, ForkCancel, ForkState, Neighbours, Way};
+use crate::proxy::context::{Fork, ForkState, Neighbours, Way};
 use crate::shard::Shard;
 use crate::shard::counters::Counter;
 use crate::shard::outbox::{Outbox, ShardMessage};
@@ -54,7 +54,7 @@ impl Shard {
         }
     }
 
-    /// Goes on with a fork that waited for its connection, unless it was cancelled meanwhile: then nobody has heard of it, and it just ends.
+    /// Goes on with a fork that waited for its connection, unless it has ended meanwhile.
     fn with_connecting(
         &mut self,
         now: Instant,
@@ -65,11 +65,7 @@ impl Shard {
         self.work_on(origin);
         let Some(User::Fork(id)) = self.transactions.record(origin).map(|record| record.user) else { return };
         let Some(fork) = self.fork(id).filter(|fork| fork.state == ForkState::Connecting) else { return };
-        let (cancel, context_id) = (fork.cancel, fork.context);
-        if cancel != ForkCancel::None {
-            self.end_transaction(origin);
-            return self.end_fork(now, id, 487, outbox);
-        }
+        let context_id = fork.context;
         let context = self.context(context_id).expect("a fork lives in its context");
         let (kept, upstream) = (context.request, context.upstream);
         let bytes = self.take_again(kept);

@@ -7,7 +7,7 @@ use tine::random::Prng;
 use tine::shard::Options;
 use tine::shard::input::Input;
 
-use crate::network::{Network, Sent, address, options, register, wire};
+use crate::network::{Network, Sent, address, invite, options, register, wire};
 
 const USERS: [&str; 4] = ["alice", "bob", "carol", "dave"];
 
@@ -40,6 +40,7 @@ impl Chaos {
         options.targets_max = 3;
         let mut network = Network::with(options);
         network.prng = Prng::new(!seed);
+        network.bears_faults = true;
         network.mesh_loses = |prng| prng.next_u64().is_multiple_of(50);
         let udp = |endpoint, remote: &str| Flow::udp(EndpointId(endpoint), address(remote));
         let mut flows: Vec<Flow> =
@@ -117,7 +118,8 @@ impl Chaos {
             73..78 => self.damage(),
             78..81 => self.close(),
             81..83 => self.fail_to_send(),
-            83..89 => self.settle_connect(),
+            83..88 => self.settle_connect(),
+            88 => self.fault(),
             _ => self.wait(),
         }
         self.inbox.extend(self.network.take());
@@ -181,8 +183,9 @@ impl Chaos {
             return;
         }
         let at = self.below(self.calls.len());
+        let is_explained = self.one_in(2);
         let (flow, invite) = &self.calls[at];
-        let reason = if at % 2 == 0 { "Reason: SIP;cause=487\nContent-Length" } else { "Content-Length" };
+        let reason = if is_explained { "Reason: SIP;cause=487\nContent-Length" } else { "Content-Length" };
         let (flow, text) = (*flow, invite.replace("INVITE", "CANCEL").replace("Content-Length", reason));
         self.deliver(flow, &text);
     }
@@ -335,6 +338,14 @@ impl Chaos {
         let flow = Flow { remote: remote.into(), endpoint, connection };
         self.flows.push(flow);
         self.network.input(shard, Input::Connected { origin, flow });
+    }
+
+    /// No shell names an endpoint that is not there: to write its Record-Route is a fault, when half of a call has begun.
+    fn fault(&mut self) {
+        self.requests_made += 1;
+        let (user, branch) = (self.pick(&USERS), format!("fault{}", self.requests_made));
+        let nowhere = Flow::udp(EndpointId(99), address("203.0.113.1:5061"));
+        self.network.send_by(nowhere, &invite(user, "203.0.113.1:5061", &branch));
     }
 
     fn wait(&mut self) {

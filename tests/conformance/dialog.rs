@@ -73,6 +73,45 @@ fn a_token_is_no_permission_outside_a_dialog() {
 }
 
 #[test]
+fn a_call_inside_a_dialog_can_be_cancelled() {
+    for shards in [1, 4] {
+        let mut network = Network::with(Options { shards, ..options() });
+        let fork = answered(&mut network);
+        let again = bye(&routes(&fork), "sip:caller@pbx.example.net").replace("BYE", "INVITE");
+        network.send(PHONE, &again);
+        network.expect(PHONE, "SIP/2.0 100");
+        let invite = network.expect(CALLER, "INVITE sip:caller@pbx.example.net");
+        network.send(CALLER, &invite.respond("180 Ringing", "", ""));
+        network.expect(PHONE, "SIP/2.0 180");
+        network.send(PHONE, &again.replace("INVITE", "CANCEL"));
+        network.expect(PHONE, "SIP/2.0 200");
+        network.expect(CALLER, "CANCEL sip:caller@pbx.example.net");
+        network.send(CALLER, &invite.respond("487 Request Terminated", "", ""));
+        network.expect(CALLER, "ACK sip:caller@pbx.example.net");
+        network.expect(PHONE, "SIP/2.0 487");
+    }
+}
+
+#[test]
+fn a_strict_router_before_and_behind_is_understood() {
+    // RFC 3261 §16.4: our own value in the Request-URI, the target in the last Route.
+    let mut network = Network::new();
+    let fork = answered(&mut network);
+    let values: Vec<String> = fork.headers("Record-Route").map(String::from).collect();
+    let own = values[0].trim_matches(['<', '>']).to_string();
+    let rest = format!("Route: {}\nRoute: <sip:caller@pbx.example.net>\n", values[1]);
+    network.send(PHONE, &bye(&rest, &own));
+    let bye_out = network.expect(CALLER, "BYE sip:caller@pbx.example.net SIP/2.0");
+    assert_eq!(bye_out.headers("Route").count(), 0);
+    // §16.6 step 6: a next hop without lr wants itself as the Request-URI, and the target as the last Route.
+    let next = format!("{}Route: <sip:10.0.0.9>, <sip:10.0.0.8;lr>\n", routes(&fork));
+    network.send(PHONE, &bye(&next, "sip:caller@pbx.example.net").replace("z9hG4bKd2", "z9hG4bKd3"));
+    let strict = network.expect(CALLER, "BYE sip:10.0.0.9 SIP/2.0");
+    let left: Vec<&str> = strict.headers("Route").collect();
+    assert_eq!(left, ["<sip:10.0.0.8;lr>", "<sip:caller@pbx.example.net>"]);
+}
+
+#[test]
 fn a_loop_is_482_and_a_spiral_is_allowed() {
     let mut network = Network::new();
     network.register("bob", PHONE, "");

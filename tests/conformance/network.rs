@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use tine::flow::{Address, Endpoint, Flow, Transport, Zone};
 use tine::ids::{EndpointId, ShardId, TransactionId};
@@ -31,6 +32,8 @@ pub struct Network {
     /// Asked for each handoff: true when the mesh was full and it is lost.
     pub mesh_loses: fn(&mut Prng) -> bool,
     pub prng: Prng,
+    /// A panic inside of a shard is a fault that the shard recovers from, as it is to a shell, and not the end of the test.
+    pub bears_faults: bool,
 }
 
 /// A message that left.
@@ -111,6 +114,7 @@ impl Network {
             holds: Vec::new(),
             mesh_loses: |_| false,
             prng: Prng::new(1),
+            bears_faults: false,
         }
     }
 
@@ -137,7 +141,14 @@ impl Network {
     }
 
     pub fn input(&mut self, shard: usize, input: Input<'_>) {
-        self.shards[shard].on_input(self.now, input, &mut self.outbox);
+        let (core, outbox) = (&mut self.shards[shard], &mut self.outbox);
+        let result = catch_unwind(AssertUnwindSafe(|| core.on_input(self.now, input, outbox)));
+        if let Err(payload) = result {
+            if !self.bears_faults {
+                resume_unwind(payload);
+            }
+            core.on_fault(outbox);
+        }
         self.drain(shard);
     }
 

@@ -1,5 +1,7 @@
 //! RFC 3261 §16: what a proxy refuses, forwards and answers.
 
+use tine::shard::input::Input;
+
 use crate::network::{Network, invite, register, request};
 
 const CALLER: &str = "198.51.100.9:5060";
@@ -185,6 +187,52 @@ fn a_contact_is_rung_without_its_headers() {
     network.expect(PHONE, "SIP/2.0 200");
     network.send(CALLER, &invite("bob", CALLER, "u1"));
     network.expect_any(PHONE, &format!("INVITE sip:b?b@{PHONE};x=1 SIP/2.0"));
+}
+
+#[test]
+fn every_2xx_to_an_invite_goes_up_also_when_nothing_else_is_left() {
+    let mut network = Network::new();
+    network.register("bob", PHONE, "");
+    network.register("bob", DESK, "");
+    network.send(CALLER, &invite("bob", CALLER, "x1"));
+    let desk = network.expect_any(DESK, "INVITE");
+    let phone = network.expect_any(PHONE, "INVITE");
+    network.take();
+    // Both answer at once; each repeats its answer until it is acknowledged.
+    for (device, fork) in [(PHONE, &phone), (DESK, &desk), (PHONE, &phone), (DESK, &desk)] {
+        network.send(device, &fork.respond("200 OK", device, ""));
+        assert!(network.expect(CALLER, "SIP/2.0 200").header("To").ends_with(device));
+        network.expect_nothing();
+    }
+    assert_eq!(network.facts().contexts, 0, "the context ended with the second answer");
+    network.pass_ms(70_000);
+    network.expect_nothing();
+    assert_eq!(network.facts().lingering, 0);
+}
+
+#[test]
+fn the_first_2xx_to_anything_else_is_the_only_one() {
+    let mut network = Network::new();
+    network.register("bob", PHONE, "");
+    network.register("bob", DESK, "");
+    let text = request("MESSAGE", "sip:bob@example.com", "bob", CALLER, "x2", "");
+    network.send(CALLER, &text);
+    let desk = network.expect_any(DESK, "MESSAGE");
+    let phone = network.expect_any(PHONE, "MESSAGE");
+    network.send(DESK, &desk.respond("603 Decline", "d", ""));
+    network.expect_nothing();
+    network.send(PHONE, &phone.respond("200 OK", "p", ""));
+    network.expect(CALLER, "SIP/2.0 200");
+    network.send(CALLER, &text);
+    network.expect(CALLER, "SIP/2.0 200");
+    network.send(DESK, &desk.respond("200 OK", "d", ""));
+    network.expect_nothing();
+    // Neither can be reached: not silence, and not this proxy's fault.
+    network.send(CALLER, &text.replace("x2", "x3"));
+    for sent in network.take() {
+        network.input(0, Input::SendFailed { origin: sent.origin.unwrap() });
+    }
+    network.expect(CALLER, "SIP/2.0 500");
 }
 
 #[test]

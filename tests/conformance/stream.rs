@@ -118,9 +118,9 @@ fn a_call_cancelled_before_its_connection_opens_reaches_nobody() {
     let (origin, _) = network.connects.pop().expect("a stream is asked for");
     network.send(CALLER, &invite("carol", CALLER, "t4").replace("INVITE", "CANCEL"));
     network.expect(CALLER, "SIP/2.0 200");
+    network.expect(CALLER, "SIP/2.0 487");
     let flow = Flow { endpoint: EndpointId(3), ..stream("10.0.0.7:5062", 0, 9) };
     network.input(0, Input::Connected { origin, flow });
-    network.expect(CALLER, "SIP/2.0 487");
     network.expect_nothing();
 }
 
