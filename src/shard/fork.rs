@@ -382,8 +382,9 @@ impl Shard {
                     .find(endpoint, remote)
                     .or(fallback.map(|endpoint| Flow::udp(endpoint, remote))),
             };
-            if let Some(flow) = flow {
-                self.send_ack(target, flow, request, outbox);
+            match flow {
+                Some(flow) => self.send_ack(target, flow, request, outbox),
+                None => self.counters.add(Counter::StrayAcks),
             }
             self.buffers.release(target.text);
         }

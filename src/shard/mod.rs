@@ -298,10 +298,16 @@ impl Shard {
 
     /// Notes whose turn it is, for `on_fault`.
     fn work_on(&mut self, id: TransactionId) {
-        let context = match self.transactions.record(id).map(|record| record.user) {
-            Some(User::Context(context)) => Some(context),
-            Some(User::Fork(fork)) => self.forks.get(fork.slot, fork.generation).map(|fork| fork.context),
-            Some(User::Nobody | User::CancelOf(_)) | None => None,
+        let user = self.transactions.record(id).map_or(User::Nobody, |record| record.user);
+        self.work_for(id, user);
+    }
+
+    /// The same for who has looked at the transaction already.
+    fn work_for(&mut self, id: TransactionId, user: User) {
+        let context = match user {
+            User::Context(context) => Some(context),
+            User::Fork(fork) => self.forks.get(fork.slot, fork.generation).map(|fork| fork.context),
+            User::Nobody | User::CancelOf(_) => None,
         };
         self.working = Working { transaction: Some(id), context };
     }

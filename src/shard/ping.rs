@@ -3,6 +3,7 @@
 
 use crate::flow::Flow;
 use crate::location::{Binding, Event, Removal};
+use crate::proxy::identity::PORT_DEFAULT;
 use crate::shard::outbox::{Outbox, Transmit};
 use crate::sip::host::Host;
 use crate::sip::uri::Uri;
@@ -126,6 +127,6 @@ fn is_behind_nat(binding: &Binding<'_>) -> bool {
     }
     let Ok(uri) = Uri::parse(binding.uri()) else { return false };
     let said = uri.host.and_then(Host::ip);
-    let port = uri.port.unwrap_or(crate::proxy::identity::PORT_DEFAULT);
+    let port = uri.port.unwrap_or(PORT_DEFAULT);
     said != Some(binding.flow.remote.ip()) || port != binding.flow.remote.port()
 }

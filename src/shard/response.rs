@@ -34,27 +34,24 @@ impl Shard {
         response: &Essentials<'_>,
         outbox: &mut Outbox,
     ) {
-        self.work_on(id);
         let Some(record) = self.transactions.record(id) else {
             return self.counters.add(Counter::StrayResponses);
         };
-        let status = message.status();
-        let is_for_us = response.via.next.is_none() && message.all(HeaderId::Via).nth(1).is_none();
-        if is_for_us && response.cseq.method != b"CANCEL" {
-            // §16.7 step 3: without a Via behind ours there is nobody to give it to, so it answers nothing.
-            return self.counters.add(Counter::StrayResponses);
-        }
+        let (server, user, machine, cancel) = (record.server, record.user, record.machine, record.cancel);
+        self.work_for(id, user);
         // The CANCEL of an INVITE shares its branch; the method tells them apart (§17.1.3).
         let method = response.cseq.method;
-        let (server, user) = (record.server, record.user);
-        match record.machine {
+        let has_other_via = response.via.next.is_some() || message.all(HeaderId::Via).nth(1).is_some();
+        match machine {
             Machine::InviteClient(_) if method == b"CANCEL" => {
-                if let Some(cancel) = record.cancel {
-                    self.on_cancel_answered(now, cancel, status);
+                if let Some(cancel) = cancel {
+                    self.on_cancel_answered(now, cancel, message.status());
                 }
             }
+            // §16.7 step 3: without a Via behind ours there is nobody to give it to, so it answers nothing.
+            _ if !has_other_via => self.counters.add(Counter::StrayResponses),
             Machine::InviteClient(state) if method == b"INVITE" => {
-                let event = match status {
+                let event = match message.status() {
                     100..=199 => invite_client::Event::Provisional,
                     200..=299 => invite_client::Event::Success,
                     _ => invite_client::Event::Failure,
@@ -63,34 +60,31 @@ impl Shard {
                 if effects.has(Effects::ACK) {
                     self.acknowledge(id, state, message, outbox);
                 }
-                if effects.has(Effects::PASS) {
-                    if status / 100 == 2 {
-                        // The INVITE is not sent again, and the ACK is the caller's.
-                        self.replace_kept(id, None);
-                    }
-                    self.on_answer(now, user, server, message, response, outbox);
-                }
                 if event == invite_client::Event::Success {
-                    // The device has heard the INVITE, and its ACK is the caller's to send.
+                    // The INVITE is not sent again, and the ACK is the caller's.
                     self.replace_kept(id, None);
+                }
+                if effects.has(Effects::PASS) {
+                    self.on_answer(now, user, server, message, response, outbox);
                 }
                 if effects.has(Effects::TERMINATE) {
                     self.end_transaction(id);
                 }
             }
             Machine::NonInviteClient(_) if method != b"INVITE" => {
-                let event = if status < 200 {
-                    non_invite_client::Event::Provisional
-                } else {
+                let is_final = message.status() >= 200;
+                let event = if is_final {
                     non_invite_client::Event::Final
+                } else {
+                    non_invite_client::Event::Provisional
                 };
                 let effects = self.transactions.on(now, id, Event::NonInviteClient(event));
-                if effects.has(Effects::PASS) {
-                    self.on_answer(now, user, server, message, response, outbox);
-                }
-                if status >= 200 {
+                if is_final {
                     // Nothing is sent again after a final response.
                     self.replace_kept(id, None);
+                }
+                if effects.has(Effects::PASS) {
+                    self.on_answer(now, user, server, message, response, outbox);
                 }
                 if effects.has(Effects::TERMINATE) {
                     self.end_transaction(id);
