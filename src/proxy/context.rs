@@ -19,6 +19,8 @@ pub struct ResponseContext {
     /// Where it came from.
     pub upstream: Flow,
     pub is_invite: bool,
+    /// A fork was not sent because this node had no room to keep it.
+    pub is_overloaded: bool,
     pub phase: Phase,
     /// Head of the list of forks, newest first.
     pub forks: Option<ForkId>,
@@ -209,6 +211,7 @@ impl ResponseContext {
             408 if !self.is_invite => None,
             // The caller gave up, and no device had anything to say: that is what it is told.
             _ if self.cancel == Some(CancelReason::CallerCancelled) => Some(Best { status: 487, ..best }),
+            503 if self.is_overloaded => Some(best),
             // No device could be reached: nothing is wrong with tine, so not 503 (§16.9, §16.7 step 6).
             503 => Some(Best { status: 500, ..best }),
             _ => Some(best),

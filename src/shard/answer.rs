@@ -22,7 +22,7 @@ use crate::sip::response::{self, ResponseHead};
 use crate::sip::via::{Rport, Via};
 
 /// Seconds after which a client may try again when a table was full or the node drains.
-const RETRY_AFTER_S: &[u8] = b"Retry-After: 5\r\n";
+pub(super) const RETRY_AFTER_S: &[u8] = b"Retry-After: 5\r\n";
 
 /// What an OPTIONS to tine is told (§11.2). SDP is what passes through; nothing is encoded.
 const CAPABILITIES: &[u8] = b"Allow: OPTIONS, REGISTER\r\nAccept: application/sdp\r\nAccept-Encoding: identity\r\nAccept-Language: en\r\nSupported: path, outbound\r\n";

@@ -183,6 +183,7 @@ impl Shard {
             request: kept,
             upstream: request.flow,
             is_invite,
+            is_overloaded: false,
             phase: Phase::Open,
             forks: None,
             live_count: 0,
@@ -292,6 +293,10 @@ impl Shard {
             self.transactions.remove(client);
             let fork = self.fork(id).expect("the caller holds it");
             fork.client = None;
+            let context_id = fork.context;
+            if let Some(context) = self.context(context_id).filter(|_| is_sent) {
+                context.is_overloaded = true;
+            }
             return self.end_fork_silently(id, if is_sent { FAILURE_TRANSPORT } else { 513 });
         }
         self.transactions.start_client(now, client, flow);

@@ -5,7 +5,7 @@ use crate::ids::{ContextId, ForkId, TransactionId};
 use crate::proxy::best_response;
 use crate::proxy::context::{Best, CancelReason, ForkCancel, ForkState, Outcome, Phase};
 use crate::proxy::hop_by_hop;
-use crate::shard::answer::reason_of;
+use crate::shard::answer::{RETRY_AFTER_S, reason_of};
 use crate::shard::counters::Counter;
 use crate::shard::outbox::Outbox;
 use crate::shard::request::to_tag_facts;
@@ -366,11 +366,13 @@ impl Shard {
                 && let Ok(request) = self.read_request(upstream, &message, essentials)
             {
                 let tag = self.keys.to_tag(&to_tag_facts(&request));
+                let retry: &[u8] = if status == 503 { RETRY_AFTER_S } else { b"" };
                 let head = ResponseHead {
                     status,
                     reason,
                     to_tag: (status > 100).then_some(&tag),
                     via_source: Some(request.incoming.source),
+                    extra: &[retry],
                     essentials: Some(essentials),
                     ..ResponseHead::default()
                 };

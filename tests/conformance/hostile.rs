@@ -71,7 +71,7 @@ fn an_invite_that_can_not_be_kept_does_not_leave() {
     network.register("bob", PHONE, "");
     network.send(CALLER, &invite("bob", CALLER, "h3"));
     network.expect(CALLER, "SIP/2.0 100");
-    network.expect(CALLER, "SIP/2.0 500");
+    assert_eq!(network.expect(CALLER, "SIP/2.0 503").header("Retry-After"), "5");
     network.expect_nothing();
     assert_nothing_left(&mut network);
 }

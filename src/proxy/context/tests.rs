@@ -6,6 +6,7 @@ fn context(is_invite: bool, live_count: u16) -> ResponseContext {
         request: crate::storage::buffers::Buffers::new(1 << 20).store(b"x").expect("room"),
         upstream: Flow::udp(EndpointId(0), crate::flow::Address::new([127, 0, 0, 1].into(), 5060)),
         is_invite,
+        is_overloaded: false,
         phase: Phase::Open,
         forks: None,
         live_count,
