@@ -9,6 +9,7 @@
 //! | RFC 3261 §16.6 step 11: timer C starts as the INVITE leaves | it starts with the first provisional | until then timer B bounds the fork, and is shorter |
 //! | RFC 3261 §8.2.6.1, §17.2: a UAS answers a non-INVITE request through a server transaction | REGISTER, OPTIONS and refusals are answered without one | §8.2.7 allows stateless answers that repeat exactly; a binding remembers the REGISTER that made it, so a repetition changes nothing |
 //! | RFC 3261 §16.4: a proxy looks at the topmost Route only | all Routes at the top that are tine's own are taken off together | both sides of a double Record-Route are this node, and the second hop would go to itself |
+//! | RFC 5393 §5: Max-Breadth bounds how far a request spreads | it passes unchanged | `fork.targets_max` bounds each step, and the loop hash ends what comes back |
 //! | RFC 3261 §25.1: names and values as the grammar has them | a host name may have underscores | they are in use, and mean no harm |
 //! | RFC 3261 §16.7 step 2: each provisional but a 100 sets timer C anew | one that comes within a second of the last does not | a device that repeats its 180 would cost a timer each; the three minutes hold, the default is 185 s |
 //! | RFC 3261 §16.10: a CANCEL that meets no INVITE is forwarded without state | it gets 481 | every INVITE has passed here with state, so there is nobody to tell, and the caller learns at once |

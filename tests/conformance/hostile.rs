@@ -220,6 +220,54 @@ fn a_via_that_names_an_address_of_the_other_family_is_not_followed() {
 }
 
 #[test]
+fn a_caller_without_branches_is_served_by_the_old_rule() {
+    let mut network = Network::new();
+    network.register("bob", PHONE, "");
+    let old = |text: String| text.replace(";branch=z9hG4bKo1;rport", "");
+    let text = old(invite("bob", CALLER, "o1"));
+    let fork = called(&mut network, &text);
+    network.send(CALLER, &text);
+    network.expect(CALLER, "SIP/2.0 100");
+    network.send(PHONE, &fork.respond("180 Ringing", "p", ""));
+    network.expect(CALLER, "SIP/2.0 180");
+    network.send(CALLER, &text.replace("INVITE", "CANCEL"));
+    network.expect(CALLER, "SIP/2.0 200");
+    network.expect(PHONE, "CANCEL");
+    network.send(PHONE, &fork.respond("487 Request Terminated", "p", ""));
+    network.expect(PHONE, "ACK");
+    let failed = network.expect(CALLER, "SIP/2.0 487");
+    let to = format!("To: {}\n", failed.header("To"));
+    network.send(CALLER, &text.replace("INVITE", "ACK").replace("To: <sip:bob@example.com>\n", &to));
+    network.pass_ms(400);
+    network.expect_nothing();
+    network.pass_ms(2_000);
+    assert!(network.take().iter().all(|sent| sent.text.starts_with("CANCEL")), "the 487 was acknowledged");
+}
+
+#[test]
+fn a_failure_over_a_stream_is_sent_once() {
+    let mut network = Network::new();
+    network.register("bob", PHONE, "");
+    let connection = Some(ConnectionId { slot: 5, generation: 0, shard: ShardId(0) });
+    let caller = Flow { remote: address("203.0.113.7:40005"), endpoint: EndpointId(1), connection };
+    let text = invite("bob", "203.0.113.7:40005", "t1").replace("UDP", "TCP");
+    network.send_by(caller, &text);
+    let fork = network.expect_any(PHONE, "INVITE");
+    network.take();
+    network.send(PHONE, &fork.respond("486 Busy Here", "p", ""));
+    network.expect(PHONE, "ACK");
+    assert_eq!(network.expect("203.0.113.7:40005", "SIP/2.0 486").flow, caller);
+    network.pass_ms(10_000);
+    network.expect_nothing();
+    network.send_by(caller, &text.replace("INVITE", "ACK"));
+    assert_eq!(network.facts().invite_servers, 0, "timer I is zero over a stream");
+    // RFC 3261 §17.1.1.2: what UDP repeats downstream is still acknowledged.
+    network.send(PHONE, &fork.respond("486 Busy Here", "p", ""));
+    network.expect(PHONE, "ACK");
+    assert_nothing_left(&mut network);
+}
+
+#[test]
 fn a_call_is_counted_once() {
     let mut network = Network::new();
     network.register("bob", PHONE, "");
