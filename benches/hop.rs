@@ -1,6 +1,7 @@
 //! Bytes in, bytes out: what one operation costs in the shard, with its tables as full as after 32 s of this load.
 
 mod load;
+mod smoke;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use load::{BATCH, Load};
@@ -26,8 +27,7 @@ const ROWS: [Row; 4] = [
 ];
 
 fn hop(criterion: &mut Criterion) {
-    // Criterion only tries whether the bench runs: no need to fill tables.
-    let is_smoke = std::env::args().any(|argument| argument == "--test");
+    let is_smoke = smoke::is_smoke();
     println!("{TARGETS}");
     let mut group = criterion.benchmark_group("hop");
     group.sample_size(20);

@@ -1,6 +1,8 @@
 //! The location table and the registrar with a million AORs, one binding each: what a look-up and a refresh cost when nothing is in the cache, and what
 //! a binding costs in memory.
 
+mod smoke;
+
 use core::hint::black_box;
 use core::net::{IpAddr, Ipv4Addr};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
@@ -122,7 +124,7 @@ impl Draw {
 
 fn bench(criterion: &mut Criterion) {
     // As a smoke test, a small table is enough.
-    let count = if std::env::args().any(|argument| argument == "--test") { 20_000 } else { 1_000_000 };
+    let count = if smoke::is_smoke() { 20_000 } else { 1_000_000 };
     let key = HashKey::new([1, 2, 3, 4]);
     for (name, with_instance, count) in
         [("plain", false, count), ("instance", true, count), ("cached", true, count.min(2_000))]
