@@ -13,6 +13,7 @@ use crate::shard::owner::{self, OwnerFacts, RequestFacts};
 use crate::sip::aor_text;
 use crate::sip::edit::ViaSource;
 use crate::sip::essentials::Essentials;
+use crate::sip::header_id::HeaderId;
 use crate::sip::malformed::Malformed;
 use crate::sip::message::{self, Message};
 use crate::sip::method::Method;
@@ -62,6 +63,11 @@ impl Shard {
             Err(malformed) => self.on_malformed(flow, &message, malformed, outbox),
             Ok(()) if bytes.len() > self.options.message_bytes_max => {
                 self.on_malformed(flow, &message, Malformed::TooLarge, outbox);
+            }
+            // §18.3: on a stream nothing else says where the body ends.
+            Ok(()) if flow.connection.is_some() && message.first(HeaderId::ContentLength).is_none() => {
+                let missing = Malformed::Missing { header: HeaderId::ContentLength };
+                self.on_malformed(flow, &message, missing, outbox);
             }
             Ok(()) if message.is_request() => self.receive_request(now, flow, &message, is_arrival, outbox),
             Ok(()) => self.receive_response(now, flow, &message, is_arrival, outbox),

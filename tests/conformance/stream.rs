@@ -131,3 +131,13 @@ fn with_core_tcp() -> Options {
     options.endpoints.push(endpoint);
     options
 }
+
+#[test]
+fn a_message_without_a_length_is_refused_on_a_stream_alone() {
+    let mut network = Network::new();
+    let text = register("bob", PHONE, "", "").replace("Content-Length: 0\n", "");
+    network.send_by(stream(PHONE, 0, 3), &text);
+    network.expect(PHONE, "SIP/2.0 400 Missing Content-Length");
+    network.send(PHONE, &text);
+    network.expect(PHONE, "SIP/2.0 200 OK");
+}
